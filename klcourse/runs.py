@@ -1,0 +1,306 @@
+"""A run: one configuration trained from start to finish, and the files it leaves.
+
+    run = train(RunConfig(data="mnist", decoder="ar", objective="mi", lam=1, c=5, epochs=3), out="runs/mi")
+    run.metrics["rate"], run.history, run.model
+
+`out` gets metrics.json, history.csv, run.json (configuration, versions, data fingerprint, cost) and checkpoint.safetensors,
+from which a run that was stopped, or killed, goes on bit for bit. Without `out` nothing is written.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import sys
+import time
+from dataclasses import asdict, dataclass, field, fields
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from klcourse import metrics
+from klcourse.data import Dataset, load
+from klcourse.models import DECODERS, VAE, LabellingNetwork, build_vae
+from klcourse.objectives import Objective, make_objective
+from klcourse.training import Trainer, TrainingDiverged, write_atomically
+
+PROBE = 1000  # examples on which I_q is measured while training
+DISTRIBUTIONS = ("klcourse", "torch", "numpy", "safetensors")  # whose versions a run records
+
+
+class RunError(Exception):
+    """A run cannot start or go on; the message says why and what to do."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C stopped a run after a whole step; `run` holds what there was by then."""
+
+    def __init__(self, message: str, run: Run):
+        super().__init__(message)
+        self.run = run
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides a run's numbers. None means the default for the data, or an objective's own.
+
+    lam, c, beta and label are the objective's knobs; one it does not have is an error. limit trains on the first
+    examples only. binarisation "dynamic" draws the pixels afresh at every step. conditional gives the labels to encoder
+    and decoder. iw_samples = 0 skips the importance-weighted likelihood, the slowest of the metrics.
+    """
+
+    data: str = "mnist"
+    decoder: str | None = None  # mlp or ar for images, lstm for text
+    objective: str = "elbo"
+    lam: float | None = None
+    c: float | None = None
+    beta: float | None = None
+    label: str | None = None  # joint or alternating, for sl
+    epochs: int = 10
+    seed: int = 0
+    latent_dim: int | None = None  # 16 for images, 32 for text
+    hidden: int | None = None  # 200 for images, 256 for text
+    batch_size: int = 100
+    lr: float = 1e-3
+    word_dropout: float = 0.0
+    conditional: bool = False
+    binarisation: str = "static"
+    limit: int | None = None
+    iw_samples: int = 64
+    device: str = "auto"
+
+    def __post_init__(self):
+        positive = ("epochs", "latent_dim", "hidden", "batch_size", "lr")
+        for name in positive:
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise RunError(f"{name} = {value}: choose a number above 0")
+        if self.seed < 0 or self.iw_samples < 0:
+            name, value = ("seed", self.seed) if self.seed < 0 else ("iw_samples", self.iw_samples)
+            raise RunError(f"{name} = {value}: choose 0 or more")
+        if self.binarisation not in ("static", "dynamic"):
+            raise RunError(f"binarisation = {self.binarisation!r}: choose static or dynamic")
+        try:
+            self.make_objective()
+        except ValueError as error:
+            raise RunError(str(error)) from None
+
+    def make_objective(self) -> Objective:
+        """The objective with the knobs that were given."""
+        knobs = {k: getattr(self, k) for k in ("lam", "c", "beta", "label") if getattr(self, k) is not None}
+        return make_objective(self.objective, **knobs)
+
+
+@dataclass
+class Run:
+    """A run's results: `metrics` on the test set, `history` as a table, the trained `model`, its `data`."""
+
+    config: RunConfig
+    model: VAE
+    history: pd.DataFrame
+    metrics: dict[str, float]
+    data: Dataset
+    trainer: Trainer = field(repr=False)
+    seconds: float = 0.0
+
+
+def build_trainer(config: RunConfig, data: Dataset) -> Trainer:
+    """The trainer a configuration describes, at step 0: same configuration, same weights.
+
+    Raises RunError if the configuration does not fit the data.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else config.device
+    image = data.kind == "image"
+    grey = config.binarisation == "dynamic"
+    if grey and data.grey_train is None:
+        raise RunError(f"binarisation = dynamic needs grey images, and {data.name} has none: choose static")
+    n_labels = len(data.label_names) if config.conditional else 0
+    if config.conditional and n_labels < 2:
+        raise RunError(f"a conditional model needs labels, and {data.name} has none")
+    hidden = config.hidden or (200 if image else 256)
+    latent_dim = config.latent_dim or (16 if image else 32)
+    objective = config.make_objective()
+    with torch.random.fork_rng():  # leave the caller's random numbers alone
+        torch.manual_seed(config.seed)
+        try:
+            model = build_vae(
+                data.kind,
+                config.decoder or DECODERS[data.kind][0],
+                latent_dim=latent_dim,
+                hidden=hidden,
+                vocab_size=len(data.vocab),
+                n_labels=n_labels,
+                word_dropout=config.word_dropout,
+            ).to(device)
+        except ValueError as error:
+            raise RunError(str(error)) from None
+        labeller = None
+        if config.objective == "sl":
+            labeller = LabellingNetwork(data.kind, latent_dim, hidden=hidden, vocab_size=len(data.vocab)).to(device)
+    test, labels = test_tensors(data, config, device)
+    try:
+        return Trainer(
+            model,
+            objective,
+            torch.as_tensor(data.grey_train if grey else data.train, device=device).to(torch.uint8 if image else torch.long),
+            torch.as_tensor(data.train_labels, device=device) if config.conditional else None,
+            labeller=labeller,
+            batch_size=config.batch_size,
+            lr=config.lr,
+            seed=config.seed,
+            clip=None if image else 5.0,  # the usual guard of recurrent networks
+            grey=grey,
+            probe=(test[:PROBE], None if labels is None else labels[:PROBE]),
+        )
+    except ValueError as error:
+        raise RunError(str(error)) from None
+
+
+def test_tensors(data: Dataset, config: RunConfig, device) -> tuple[Tensor, Tensor | None]:
+    """The test set as the model takes it, and its labels if the model is conditional."""
+    x = torch.as_tensor(data.test, device=device).to(torch.float32 if data.kind == "image" else torch.long)
+    return x, torch.as_tensor(data.test_labels, device=device) if config.conditional else None
+
+
+def train(
+    config: RunConfig,
+    out: str | Path | None = None,
+    *,
+    resume: bool = False,
+    data: Dataset | None = None,
+    progress: bool = True,
+    checkpoint_every: int = 200,
+) -> Run:
+    """Train a configuration and measure it on the test set; with `out`, write the files of a run there.
+
+    With `resume`, go on from DIR's checkpoint (a finished run is measured again); more epochs than before are fine, any
+    other change of the configuration is refused. `data` saves loading it again. Raises RunError for what cannot be
+    done, Interrupted (a KeyboardInterrupt) on Ctrl-C, TrainingDiverged if the loss stops being a number.
+    """
+    out = None if out is None else Path(out)
+    checkpoint = None if out is None else out / "checkpoint.safetensors"
+    if out is not None:
+        prepare_folder(out, config, resume)
+    data = load(config.data, limit=config.limit) if data is None else data
+    trainer = build_trainer(config, data)
+    started, before = time.perf_counter(), 0.0
+
+    def seconds() -> float:
+        return before + time.perf_counter() - started
+
+    def save() -> None:
+        trainer.save(checkpoint, seconds=seconds(), fingerprint=data.fingerprint)
+        write_history(out, trainer.history)
+
+    def on_step(trainer: Trainer) -> None:
+        if trainer.steps % checkpoint_every == 0:
+            save()
+
+    if resume and checkpoint is not None and checkpoint.exists():
+        extra = trainer.load(checkpoint)
+        before = extra["seconds"]
+        if extra["fingerprint"] != data.fingerprint:
+            raise RunError(f"{out} was trained on data {extra['fingerprint']}, now {data.name} is {data.fingerprint}: "
+                           "the installed packages or the file changed; start afresh with another --out")
+    if out is not None:
+        write_run_json(out, config, trainer, data, seconds(), finished=False)
+    try:
+        finished = trainer.fit(config.epochs, progress=progress, on_step=None if out is None else on_step)
+        if out is not None:
+            save()
+    except TrainingDiverged as error:
+        remedy = "Try a smaller learning rate (--lr), or smaller lam and beta."
+        raise TrainingDiverged(f"{error}. {last_good(checkpoint)} {remedy}") from None
+    result = Run(config, trainer.model, history_frame(trainer.history), {}, data, trainer, seconds())
+    if not finished:
+        go_on = f"go on with --resume --out {out}" if out else "its .run holds what there is; trainer.fit() goes on"
+        raise Interrupted(f"stopped after step {trainer.steps} of {config.epochs * trainer.steps_per_epoch}: {go_on}", result)
+    x, y = test_tensors(data, config, next(trainer.model.parameters()).device)
+    result.metrics = metrics.evaluate(
+        trainer.model, x, y, iw_samples=config.iw_samples, seed=config.seed, text=data.kind == "text"
+    )
+    result.seconds = seconds()
+    if out is not None:
+        write_json(out / "metrics.json", result.metrics)
+        write_run_json(out, config, trainer, data, result.seconds, finished=True)
+    return result
+
+
+# ------------------------------------------------------------------------------------------------- a run's files
+
+
+def prepare_folder(out: Path, config: RunConfig, resume: bool) -> None:
+    """Make the folder; refuse one that holds another run."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot write to {out}: {error.strerror}; choose another --out") from None
+    path = out / "run.json"
+    if not path.exists():
+        return
+    if not resume:
+        raise RunError(f"{out} holds a run already: continue it with --resume, or choose another --out")
+    then, now = json.loads(path.read_text())["config"], asdict(config)
+    changed = [k for k in now if k != "epochs" and now[k] != then.get(k)]
+    if changed or config.epochs < then["epochs"]:
+        differ = ", ".join(f"{k} was {then.get(k)}, is {now[k]}" for k in changed or ["epochs"])
+        raise RunError(f"cannot resume {out} with another configuration ({differ}): repeat the first one, "
+                       "or choose another --out")
+
+
+def last_good(checkpoint: Path | None) -> str:
+    """Where the last good checkpoint is, in words."""
+    if checkpoint is None or not checkpoint.exists():
+        return "No checkpoint had been written."
+    return f"The last good checkpoint is {checkpoint}."
+
+
+def history_frame(history: list[dict[str, float]]) -> pd.DataFrame:
+    """The history as a table, a row a logged step."""
+    columns = ["step", "epoch", "loss", "rate", "distortion", "mi", "penalty_on"]
+    return pd.DataFrame(history, columns=columns)
+
+
+def write_history(out: Path, history: list[dict[str, float]]) -> None:
+    write_atomically(out / "history.csv", history_frame(history).to_csv(index=False).encode())
+
+
+def write_json(path: Path, content: dict) -> None:
+    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def write_run_json(
+    out: Path, config: RunConfig, trainer: Trainer, data: Dataset, seconds: float, finished: bool
+) -> None:
+    """Where the numbers come from and what they cost."""
+    device = next(trainer.model.parameters()).device
+    write_json(
+        out / "run.json",
+        {
+            "config": asdict(config),
+            "data": {"name": data.name, "fingerprint": data.fingerprint, "train": len(data.train), "test": len(data.test)},
+            "parameters": sum(p.numel() for p in trainer.parameters),
+            "versions": {"python": platform.python_version()} | {name: version(name) for name in DISTRIBUTIONS},
+            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+            "threads": torch.get_num_threads(),
+            "steps": trainer.steps,
+            "seconds": round(seconds, 1),
+            "peak_memory_mib": peak_memory_mib(),
+            "finished": finished,
+        },
+    )
+
+
+def peak_memory_mib() -> int | None:
+    """The largest memory this process has held so far, in MiB; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))

@@ -1,0 +1,291 @@
+"""Training, one mini-batch at a time.
+
+    trainer = Trainer(model, ELBO(), x)
+    trainer.fit(epochs=3)                  # progress bar; Ctrl-C stops after the current step and loses nothing
+    trainer.objective = MIConstraint(lam=1, c=5)
+    trainer.objective.lam = 2              # live: the next step uses it
+    trainer.step()
+
+All randomness of step t (order of the data, noise of z, word dropout) is a function of the seed and t alone. So there is
+no generator state to save, and a run that is cut off and resumed is the same, bit for bit, as one that was not.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from klcourse.data import PAD
+from klcourse.metrics import mutual_information, posteriors
+from klcourse.models import VAE, LabellingNetwork, gaussian_kl, reparameterise
+from klcourse.objectives import Objective, SelfLabelling, Terms
+
+ORDER, NOISE, LABEL_ORDER, PROBE = range(4)  # independent streams of random numbers
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss or a weight is no longer a finite number."""
+
+
+def seeded(seed: int, stream: int, index: int) -> torch.Generator:
+    """The generator for one stream at one index (a step or an epoch): well mixed, and nothing to remember."""
+    state = np.random.SeedSequence((seed, stream, index)).generate_state(1)
+    return torch.Generator().manual_seed(int(state[0]))
+
+
+@contextmanager
+def deferred_interrupt() -> Iterator[list[bool]]:
+    """Turn the first Ctrl-C into a flag, so that it falls between two steps; a second one interrupts at once."""
+    flag: list[bool] = []
+    if threading.current_thread() is not threading.main_thread():  # signals reach the main thread only
+        yield flag
+        return
+
+    def note(signum, frame):
+        if flag:
+            raise KeyboardInterrupt
+        flag.append(True)
+
+    previous = signal.signal(signal.SIGINT, note)
+    try:
+        yield flag
+    finally:
+        signal.signal(signal.SIGINT, previous if previous is not None else signal.default_int_handler)
+
+
+class Trainer:
+    """Trains `model` on `x` (N, ...) under `objective`, which may be exchanged or changed between steps.
+
+    x is images (N, 784), 0/1, or with `grey=True` 0..255, binarised afresh at every step (Burda et al. 2016); or word ids
+    (N, T). y (N,) are labels, for a conditional model. `labeller` is the network g that the objective `sl` needs. `clip`
+    bounds the norm of the gradient. `probe` examples (x, y) are what I_q is measured on at the end of every epoch.
+
+    `history` is a list of rows: step, epoch, loss, rate, distortion, penalty_on (means over the steps since the row
+    before) and mi (at the end of an epoch, else nan). Everything in nats per example.
+    """
+
+    def __init__(
+        self,
+        model: VAE,
+        objective: Objective,
+        x: Tensor,
+        y: Tensor | None = None,
+        *,
+        labeller: LabellingNetwork | None = None,
+        batch_size: int = 100,
+        lr: float = 1e-3,
+        seed: int = 0,
+        clip: float | None = None,
+        grey: bool = False,
+        log_every: int = 20,
+        probe: tuple[Tensor, Tensor | None] | None = None,
+    ):
+        if not 0 < batch_size <= len(x):
+            raise ValueError(f"batch_size = {batch_size} with {len(x)} training examples: choose 1 to {len(x)}")
+        if isinstance(objective, SelfLabelling) and labeller is None:
+            raise ValueError("objective sl trains a labelling network g: pass labeller=LabellingNetwork(...)")
+        if log_every < 1:
+            raise ValueError(f"log_every = {log_every}: choose 1 or more steps")
+        self.model, self.objective, self.labeller = model, objective, labeller
+        self.x, self.y, self.probe = x, y, probe
+        self.batch_size, self.seed, self.clip, self.grey, self.log_every = batch_size, seed, clip, grey, log_every
+        self.parameters = [*model.parameters(), *(labeller.parameters() if labeller else ())]
+        self.optimizer = torch.optim.Adam(self.parameters, lr=lr, fused=True)
+        self.steps_per_epoch = math.ceil(len(x) / batch_size)
+        self.steps = 0  # done so far
+        self.history: list[dict[str, float]] = []
+        self._since_row = self._empty_row()
+        self._order: dict[int, tuple[int, Tensor]] = {}  # stream -> (epoch, permutation)
+
+    # ------------------------------------------------------------------------------------------------- one step
+
+    @property
+    def lr(self) -> float:
+        """The learning rate; may be set between steps."""
+        return self.optimizer.param_groups[0]["lr"]
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self.optimizer.param_groups[0]["lr"] = value
+
+    def batch(self, stream: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """The mini-batch of the next step: every epoch a new permutation of the data."""
+        epoch, i = divmod(self.steps, self.steps_per_epoch)
+        if self._order.get(stream, (-1, None))[0] != epoch:
+            self._order[stream] = epoch, torch.randperm(len(self.x), generator=seeded(self.seed, stream, epoch))
+        rows = self._order[stream][1][i * self.batch_size : (i + 1) * self.batch_size].to(self.x.device)
+        x, y = self.x[rows], None if self.y is None else self.y[rows]
+        if self.grey:
+            x = torch.bernoulli(x.float().cpu() / 255, generator=generator).to(x.device)
+        elif x.dtype == torch.uint8:
+            x = x.float()
+        else:
+            x = x[:, : int((x != PAD).sum(1).max())]  # as long as the longest sentence of this batch
+        return x, y
+
+    def terms(self, x: Tensor, y: Tensor | None, generator: torch.Generator) -> Terms:
+        """What the objective is told about a mini-batch."""
+        mu, logvar = self.model.encode(x, y)
+        z = reparameterise(mu, logvar, generator)
+        label = None
+        if isinstance(self.objective, SelfLabelling):
+            label = self.labeller(x)
+            if self.objective.label == "alternating":
+                label = label.detach()  # the encoder follows g; g learns in label_step
+        return Terms(
+            rec=-self.model.log_px(x, z, y, generator),
+            kl=gaussian_kl(mu, logvar),
+            mu=mu,
+            logvar=logvar,
+            z=z,
+            label=label,
+            dataset_size=len(self.x),
+        )
+
+    def step(self) -> dict[str, float]:
+        """Train on one mini-batch; returns its loss, rate, distortion and penalty_on.
+
+        Raises TrainingDiverged, with the weights as the step before left them, if the loss is not finite.
+        """
+        self.model.train()
+        generator = seeded(self.seed, NOISE, self.steps)
+        x, y = self.batch(ORDER, generator)
+        terms = self.terms(x, y, generator)
+        loss = self.objective(terms)
+        if not math.isfinite(value := loss.item()):
+            raise TrainingDiverged(f"the loss is {value} at step {self.steps} with objective {self.objective}")
+        self.optimizer.zero_grad()
+        loss.backward()
+        if isinstance(self.objective, SelfLabelling) and self.objective.label == "alternating":
+            self.label_gradients(generator)
+        if self.clip:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.clip)
+        self.optimizer.step()
+        self.steps += 1
+        done = {
+            "loss": value,
+            "rate": terms.kl.mean().item(),
+            "distortion": terms.rec.mean().item(),
+            "penalty_on": float(self.objective.penalty_on(terms)),
+        }
+        self._log(done)
+        return done
+
+    def label_gradients(self, generator: torch.Generator) -> None:
+        """The SLCVAE paper's lesson for g: -log p(x|g(x)) with the decoder frozen, on a mini-batch of its own."""
+        x, y = self.batch(LABEL_ORDER, generator)
+        nll = -self.model.log_px(x, self.labeller(x), y, generator).mean()
+        weights = list(self.labeller.parameters())
+        for weight, gradient in zip(weights, torch.autograd.grad(nll, weights)):  # of g only: the decoder is frozen
+            weight.grad = gradient
+
+    # -------------------------------------------------------------------------------------------------- history
+
+    @staticmethod
+    def _empty_row() -> dict[str, float]:
+        return {"steps": 0, "loss": 0.0, "rate": 0.0, "distortion": 0.0, "penalty_on": 0.0}
+
+    def _log(self, done: dict[str, float]) -> None:
+        for key, value in done.items():
+            self._since_row[key] += value
+        self._since_row["steps"] += 1
+        epoch_ends = self.steps % self.steps_per_epoch == 0
+        if epoch_ends or self.steps % self.log_every == 0:
+            n = self._since_row.pop("steps")
+            row = {"step": self.steps, "epoch": self.steps / self.steps_per_epoch}
+            row |= {key: total / n for key, total in self._since_row.items()}
+            self.history.append(row | {"mi": self.measure_mi() if epoch_ends else math.nan})
+            self._since_row = self._empty_row()
+
+    def measure_mi(self) -> float:
+        """I_q on the probe examples now, nats (lower bound); nan without a probe."""
+        if self.probe is None:
+            return math.nan
+        mu, logvar = posteriors(self.model, *self.probe)
+        return mutual_information(mu, logvar, seeded(self.seed, PROBE, self.steps)).lower
+
+    # ------------------------------------------------------------------------------------------------ many steps
+
+    def fit(
+        self, epochs: float, *, progress: bool = True, on_step: Callable[[Trainer], None] | None = None
+    ) -> bool:
+        """Train until `epochs` are done since the start; False if Ctrl-C stopped it earlier, after a whole step.
+
+        Call it again to go on. `on_step` is called after every step.
+        """
+        until = round(epochs * self.steps_per_epoch)
+        bar = tqdm(total=until, initial=self.steps, unit="step", leave=False, disable=not progress, desc=self.objective.name)
+        with deferred_interrupt() as interrupted, bar:
+            while self.steps < until and not interrupted:
+                done = self.step()
+                if on_step is not None:
+                    on_step(self)
+                bar.update()
+                if progress and self.steps % 10 == 0:
+                    bar.set_postfix(rate=f"{done['rate']:.2f}", D=f"{done['distortion']:.1f}", refresh=False)
+            return self.steps >= until
+
+    # ---------------------------------------------------------------------------------------------- checkpoints
+
+    def save(self, path: Path, **extra) -> None:
+        """Write everything a bit-exact continuation needs to one file, atomically. `extra` goes along as JSON.
+
+        Raises TrainingDiverged, and leaves the file before as it is, if a weight is not finite.
+        """
+        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        if self.labeller is not None:
+            tensors |= {f"labeller.{k}": v for k, v in self.labeller.state_dict().items()}
+        if not all(t.isfinite().all() for t in tensors.values()):
+            raise TrainingDiverged(f"a weight is not finite after step {self.steps} with objective {self.objective}")
+        for i, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"adam.{i}.{k}": v for k, v in state.items()}
+        meta = {"steps": self.steps, "lr": self.lr, "history": self.history, "since_row": self._since_row, "extra": extra}
+        data = to_bytes({k: v.contiguous() for k, v in tensors.items()}, {"klcourse": json.dumps(meta)})
+        write_atomically(path, data)
+
+    def load(self, path: Path) -> dict:
+        """Continue from a file that `save` wrote; returns its `extra`. Model and objective must be as they were."""
+        with safe_open(path, framework="pt") as file:
+            meta = json.loads(file.metadata()["klcourse"])
+            tensors = {k: file.get_tensor(k) for k in file.keys()}
+
+        def under(prefix: str) -> dict[str, Tensor]:
+            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+        self.model.load_state_dict(under("model."))
+        if self.labeller is not None:
+            self.labeller.load_state_dict(under("labeller."))
+        state = self.optimizer.state_dict()
+        for key, value in under("adam.").items():
+            i, name = key.split(".")
+            state["state"].setdefault(int(i), {})[name] = value
+        self.optimizer.load_state_dict(state)
+        self.steps, self.lr, self.history = meta["steps"], meta["lr"], meta["history"]
+        self._since_row = meta["since_row"]
+        return meta["extra"]
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that whoever looks, and whenever the power goes, finds the old one or the new one, whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

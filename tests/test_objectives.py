@@ -1,0 +1,174 @@
+"""Every knob turns something, the scale is sum over dimensions and mean over examples, special cases agree."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.distributions import Independent, Normal
+
+from klcourse.models import gaussian_kl
+from klcourse.objectives import (
+    ELBO,
+    OBJECTIVES,
+    BetaTC,
+    BetaVAE,
+    MIConstraint,
+    SelfLabelling,
+    Terms,
+    make_objective,
+    minibatch_total_correlation,
+)
+
+
+def batch(seed: int = 0, n: int = 6, d: int = 3, spread: float = 1.0):
+    """Terms that depend on leaf tensors, so that gradients can be looked at: (terms, mu, logvar)."""
+    g = torch.Generator().manual_seed(seed)
+    mu = (spread * torch.randn(n, d, generator=g, dtype=torch.double)).requires_grad_()
+    logvar = (0.3 * torch.randn(n, d, generator=g, dtype=torch.double)).requires_grad_()
+    z = mu + (0.5 * logvar).exp() * torch.randn(n, d, generator=g, dtype=torch.double)
+    label = torch.randn(n, d, generator=g, dtype=torch.double)
+    rec = 80 + (z - 1).square().sum(-1)
+    return Terms(rec, gaussian_kl(mu, logvar), mu, logvar, z, label, dataset_size=100), mu, logvar
+
+
+def loss_and_gradient(objective, **options):
+    terms, mu, logvar = batch(**options)
+    loss = objective(terms)
+    return loss.item(), torch.cat(torch.autograd.grad(loss, [mu, logvar])).flatten()
+
+
+KNOBS = [
+    (MIConstraint(lam=0.5, c=50), "lam", 0.7),
+    (MIConstraint(lam=0.5, c=50), "beta", 3.0),
+    (BetaVAE(beta=2), "beta", 3.0),
+    (SelfLabelling(lam=0.5), "lam", 0.7),
+    (BetaTC(beta=2), "beta", 3.0),
+]
+
+
+@pytest.mark.parametrize("objective, knob, value", KNOBS, ids=lambda v: str(v))
+def test_every_knob_changes_loss_and_gradient(objective, knob, value):
+    before, slope_before = loss_and_gradient(objective)
+    setattr(objective, knob, value)
+    after, slope_after = loss_and_gradient(objective)
+    assert abs(before - after) > 1e-3
+    assert (slope_before - slope_after).abs().max() > 1e-6
+
+
+def test_c_changes_the_loss_below_it_and_the_gradient_across_it():
+    below, slope_below = loss_and_gradient(MIConstraint(lam=0.5, c=50))
+    less, slope_less = loss_and_gradient(MIConstraint(lam=0.5, c=40))
+    above, slope_above = loss_and_gradient(MIConstraint(lam=0.5, c=0.01))
+    assert below - less == pytest.approx(0.5 * 10)
+    assert torch.equal(slope_below, slope_less)  # the hinge is straight: only the side of c matters
+    assert (slope_below - slope_above).abs().max() > 1e-6
+    assert above == pytest.approx(loss_and_gradient(ELBO())[0])
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.floats(0, 5), st.floats(0, 20), st.floats(0, 5), st.integers(0, 50))
+def test_the_hinge_is_the_article_formula(lam, c, beta, seed):
+    """The switched form equals rec + beta kl + lam max(c - mean kl, 0), in value and, off the kink, in gradient."""
+    terms, mu, logvar = batch(seed)
+    literal = terms.rec.mean() + beta * terms.kl.mean() + lam * torch.clamp(c - terms.kl.mean(), min=0)
+    switched = MIConstraint(lam=lam, c=c, beta=beta)(terms)
+    assert switched.item() == pytest.approx(literal.item(), rel=1e-12)
+    if abs(c - terms.kl.mean().item()) > 1e-9:
+        for a, b in zip(torch.autograd.grad(literal, [mu, logvar], retain_graph=True), torch.autograd.grad(switched, [mu, logvar])):
+            torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize(
+    "neutral", [BetaVAE(beta=1), MIConstraint(lam=0, c=5), MIConstraint(lam=2, c=0), SelfLabelling(lam=0), BetaTC(beta=1)], ids=str
+)
+def test_neutral_settings_are_the_elbo(neutral):
+    loss, slope = loss_and_gradient(neutral)
+    expected, expected_slope = loss_and_gradient(ELBO())
+    assert loss == pytest.approx(expected, rel=1e-12)
+    torch.testing.assert_close(slope, expected_slope)
+
+
+def test_below_c_only_beta_minus_lam_matters():
+    _, a = loss_and_gradient(MIConstraint(beta=40, lam=30, c=500))
+    _, b = loss_and_gradient(BetaVAE(beta=10))
+    assert torch.equal(a, b)
+
+
+def test_penalty_on_tells_the_branch():
+    terms, *_ = batch()
+    mean = terms.kl.mean().item()
+    assert MIConstraint(lam=1, c=mean + 0.1).penalty_on(terms)
+    assert not MIConstraint(lam=1, c=mean - 0.1).penalty_on(terms)
+    assert not ELBO().penalty_on(terms)
+
+
+@pytest.mark.parametrize("objective", [cls() for cls in OBJECTIVES.values()], ids=lambda o: o.name)
+def test_scale_is_mean_over_examples_and_sum_over_dimensions(objective):
+    """The same examples twice: the same loss. (BetaTC's estimate depends on the batch; its beta = 1 part does not.)"""
+    if isinstance(objective, BetaTC):
+        objective.beta = 1
+    terms, *_ = batch()
+    twice = Terms(*(torch.cat([v, v]) if isinstance(v, torch.Tensor) else v for v in vars(terms).values()))
+    assert objective(twice).item() == pytest.approx(objective(terms).item(), rel=1e-12)
+
+
+def test_loss_of_a_dimension_adds():
+    """d equal dimensions cost d times one: nothing is averaged over dimensions."""
+    one, *_ = batch(d=1)
+    many = Terms(one.rec, 4 * one.kl, *(v.repeat(1, 4) for v in (one.mu, one.logvar, one.z, one.label)))
+    for objective in (ELBO(), BetaVAE(beta=2), SelfLabelling(lam=0.7)):
+        assert (objective(many) - one.rec.mean()).item() == pytest.approx(4 * (objective(one) - one.rec.mean()).item())
+
+
+def test_self_labelling_expectation_is_the_sampled_one():
+    """E_q ||z - g||^2 in closed form against a large sample."""
+    terms, mu, logvar = batch()
+    z = Independent(Normal(mu, (0.5 * logvar).exp()), 1).sample((200_000,))
+    sampled = (z - terms.label).square().sum(-1).mean().item()
+    closed = (SelfLabelling(lam=1)(terms) - ELBO()(terms)).item()
+    assert closed == pytest.approx(sampled, rel=0.01)
+
+
+def test_minibatch_total_correlation_sees_dependence():
+    """Two latents that copy each other against two that do not: the estimate rises by about the true TC, up to its constant."""
+    g = torch.Generator().manual_seed(0)
+    a, b = torch.randn(2, 500, 1, generator=g, dtype=torch.double)
+    noise = torch.full((500, 2), math.log(0.1), dtype=torch.double)
+
+    def estimate(mu):
+        z = mu + (0.5 * noise).exp() * torch.randn(mu.shape, generator=g, dtype=torch.double)
+        return minibatch_total_correlation(Terms(mu[:, 0], mu[:, 0], mu, noise, z, dataset_size=500)).item()
+
+    true = -0.5 * math.log(1 - (1 / 1.1) ** 2)  # two Gaussians with correlation 1/1.1
+    assert estimate(torch.cat([a, a], 1)) - estimate(torch.cat([a, b], 1)) == pytest.approx(true, abs=0.25)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_made_by_name(name):
+    assert make_objective(name) == OBJECTIVES[name]()
+
+
+@pytest.mark.parametrize(
+    "action, error, message",
+    [
+        (lambda: make_objective("nll"), ValueError, "unknown objective 'nll'.*elbo"),
+        (lambda: make_objective("elbo", beta=2), ValueError, "does not use beta; objectives that do: mi, beta, tc"),
+        (lambda: MIConstraint(lam=-1), ValueError, "lam = -1 .*>= 0"),
+        (lambda: setattr(MIConstraint(), "c", math.nan), ValueError, "c = nan"),
+        (lambda: setattr(BetaVAE(), "lam", 1), AttributeError, "no knob 'lam'; it has: beta"),
+        (lambda: SelfLabelling(label="both"), ValueError, "'both'.*joint"),
+        (lambda: SelfLabelling()(Terms(torch.ones(2), torch.ones(2))), ValueError, "needs a labelling network"),
+    ],
+)
+def test_bad_values_are_refused(action, error, message):
+    with pytest.raises(error, match=message):
+        action()
+
+
+def test_a_refused_value_leaves_the_old_one():
+    objective = MIConstraint(lam=1)
+    with pytest.raises(ValueError):
+        objective.lam = -3
+    assert objective.lam == 1
