@@ -23,14 +23,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from klcourse import metrics
+from klcourse import __version__, metrics
 from klcourse.data import Dataset, load
 from klcourse.models import DECODERS, VAE, LabellingNetwork, build_vae
 from klcourse.objectives import Objective, make_objective
 from klcourse.training import Trainer, TrainingDiverged, write_atomically
 
 PROBE = 1000  # examples on which I_q is measured while training
-DISTRIBUTIONS = ("klcourse", "torch", "numpy", "safetensors")  # whose versions a run records
+DISTRIBUTIONS = ("torch", "numpy", "safetensors")  # whose versions a run records
 
 
 class RunError(Exception):
@@ -285,7 +285,8 @@ def write_run_json(
             "config": asdict(config),
             "data": {"name": data.name, "fingerprint": data.fingerprint, "train": len(data.train), "test": len(data.test)},
             "parameters": sum(p.numel() for p in trainer.parameters),
-            "versions": {"python": platform.python_version()} | {name: version(name) for name in DISTRIBUTIONS},
+            "versions": {"python": platform.python_version(), "klcourse": __version__}
+            | {name: version(name) for name in DISTRIBUTIONS},
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
             "threads": torch.get_num_threads(),
             "steps": trainer.steps,

@@ -1,0 +1,142 @@
+"""What every loader returns: a Dataset, and the one error they raise."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+PAD, BOS, EOS, UNK = 0, 1, 2, 3
+SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
+ARRAYS = ("train", "test", "train_labels", "test_labels", "grey_train", "grey_test")  # of a Dataset
+
+
+class DataError(Exception):
+    """Data that cannot be loaded; the message names the bad value and the remedy."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """Training and test examples with their labels.
+
+    Shapes: images are (N, 784) uint8, already binarised (0/1), with the grey values 0..255 beside them;
+    sentences are (N, T) int32 word ids `w1 .. wn EOS PAD ..` (a model adds BOS itself).
+    `fingerprint` is the first 16 hex digits of a sha256 over all arrays, label names and words: two datasets
+    with the same fingerprint hold the same numbers, whatever their name or machine.
+
+    >>> data = Dataset("toy", "text", np.array([[4, 5, EOS, PAD]]), np.array([[5, EOS, PAD, PAD]]),
+    ...                np.array([0]), np.array([0]), (), SPECIALS + ("hello", "world"))
+    >>> data.decode(data.train[0]), data.encode("Hello there!").tolist()
+    ('hello world', [4, 3, 3, 2])
+    >>> data
+    <Dataset toy: 1 + 1 sentences of up to 3 words, vocabulary 6, fingerprint ...>
+    """
+
+    name: str
+    kind: str  # "image" | "text"
+    train: np.ndarray
+    test: np.ndarray
+    train_labels: np.ndarray  # (N,) int64, zeros where there are no labels
+    test_labels: np.ndarray
+    label_names: tuple[str, ...]  # empty where there are no labels
+    vocab: tuple[str, ...] = ()  # vocab[id] = word, the first four are SPECIALS
+    fingerprint: str = ""  # computed when not given
+    grey_train: np.ndarray | None = None
+    grey_test: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if not self.fingerprint:
+            object.__setattr__(self, "fingerprint", fingerprint(self))
+        # Not a field: it follows from vocab. PAD, BOS and EOS are left out: no typed text becomes them.
+        index = {word: i for i, word in enumerate(self.vocab) if i >= UNK}
+        object.__setattr__(self, "_index", index)
+
+    def __repr__(self) -> str:
+        what = "images" if self.kind == "image" else f"sentences of up to {self.train.shape[1] - 1} words"
+        vocabulary = f", vocabulary {len(self.vocab)}" if self.vocab else ""
+        return (f"<Dataset {self.name}: {len(self.train)} + {len(self.test)} {what}{vocabulary}, "
+                f"fingerprint {self.fingerprint}>")
+
+    def first(self, n: int) -> Dataset:
+        """The first n training and the first n test examples (all, where there are fewer).
+
+        The vocabulary stays whole, so that models trained on different n have the same shapes.
+        The fingerprint is computed anew: it tells a part from the whole.
+
+        >>> from klcourse.data import load
+        >>> load("mnist").first(100)
+        <Dataset mnist: 100 + 100 images, fingerprint ...>
+        """
+        if n >= len(self.train) and n >= len(self.test):
+            return self
+        arrays = {name: getattr(self, name) for name in ARRAYS}
+        # copies: a view would keep the whole array in memory
+        parts = {name: None if array is None else array[:n].copy() for name, array in arrays.items()}
+        return replace(self, fingerprint="", **parts)
+
+    def encode(self, sentence: str) -> np.ndarray:
+        """Word ids of a sentence, ending in EOS, not padded: (n + 1,) int32. Unknown words become UNK."""
+        self._needs_text("encode")
+        ids = []
+        for chunk in sentence.split():
+            # A published corpus (PTB) has words such as "n.v." or "N" that `tokenise` would take apart.
+            words = [chunk] if chunk in self._index else tokenise(chunk)
+            ids += [self._index.get(word, UNK) for word in words]
+        return np.array([*ids, EOS], dtype=np.int32)
+
+    def decode(self, ids: np.ndarray) -> str:
+        """The sentence of a row of word ids up to EOS, without PAD and BOS. Raises DataError on a bad id."""
+        self._needs_text("decode")
+        ids = np.asarray(ids)
+        if ids.ndim != 1:
+            raise DataError(f"decode takes one sentence, a row of word ids, not an array of shape "
+                            f"{ids.shape}: call it once for each row")
+        words = []
+        for i in ids.tolist():
+            if i == EOS:
+                break
+            if not (isinstance(i, int) and 0 <= i < len(self.vocab)):
+                raise DataError(f"{i!r} is no word id of {self.name}: "
+                                f"ids are integers from 0 to {len(self.vocab) - 1}")
+            if i not in (PAD, BOS):
+                words.append(self.vocab[i])
+        return " ".join(words).replace(" ,", ",")
+
+    def _needs_text(self, method: str) -> None:
+        if self.kind != "text":
+            raise DataError(f"{method} is for text and {self.name} holds images: try load('text')")
+
+
+def fingerprint(data: Dataset) -> str:
+    """First 16 hex digits of sha256 over everything a Dataset holds except its name."""
+    digest = hashlib.sha256(json.dumps((data.kind, data.label_names, data.vocab)).encode())
+    for name in ARRAYS:
+        array = getattr(data, name)
+        if array is not None:
+            # little-endian, for the same bytes on every machine
+            little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+            digest.update(json.dumps((little.dtype.str, little.shape)).encode())
+            digest.update(little.data)
+    return digest.hexdigest()[:16]
+
+
+# A word is a run of anything but spaces and punctuation, with hyphens, apostrophes and decimal points inside;
+# a Chinese or Japanese character is a word by itself, since those scripts set no spaces.
+_CHAR = (r"[^\s!-/:-@\[-`{-~\u00a1-\u00bf\u2000-\u206f\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+         r"\uff00-\uff0f\uff1a-\uff20]")
+_TOKEN = re.compile(rf"<unk>|{_CHAR}+(?:(?:['-]|(?<=[0-9])[.,](?=[0-9])){_CHAR}+)*|\S")
+
+
+def tokenise(sentence: str) -> list[str]:
+    """Lower-case words and punctuation marks of a sentence, in order.
+
+    >>> tokenise("The model's z-score, e.g. 3.5, isn't <unk>!")
+    ['the', "model's", 'z-score', ',', 'e', '.', 'g', '.', '3.5', ',', "isn't", '<unk>', '!']
+    >>> tokenise("KL 消失")
+    ['kl', '消', '失']
+    """
+    return _TOKEN.findall(unicodedata.normalize("NFC", sentence.lower()).replace("’", "'"))

@@ -1,0 +1,150 @@
+"""Figures in the course's one style: the same colour, marker and name for an objective everywhere."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.display import Image, Markdown, display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+SIDE = 28
+
+
+@dataclass(frozen=True)
+class Style:
+    """How an objective looks: a colour-blind safe colour, and a marker and dash that survive a grey printer."""
+
+    label: str
+    colour: str
+    marker: str
+    dash: str | tuple
+
+
+STYLES = {
+    "elbo": Style("ELBO", "#444444", "o", "-"),
+    "sl": Style("SLVAE", "#D55E00", "^", (0, (6, 2))),
+    "mi": Style("MI constraint", "#0072B2", "s", "-"),
+    "beta": Style("β-VAE", "#009E73", "D", (0, (2, 1))),
+    "tc": Style("β-TCVAE", "#CC79A7", "v", (0, (4, 1, 1, 1))),
+}
+
+
+def use_style() -> None:
+    """Switch matplotlib to the course's style; every notebook calls it once."""
+    plt.style.use(Path(__file__).with_name("klcourse.mplstyle"))
+
+
+def style_of(objective: str) -> Style:
+    """The style of an objective by its name on the command line.
+
+    >>> style_of("mi").label
+    'MI constraint'
+    """
+    if objective not in STYLES:
+        raise ValueError(f"no style for objective {objective!r}: known are {', '.join(STYLES)}")
+    return STYLES[objective]
+
+
+def show(fig: Figure, caption: str) -> None:
+    """Put a figure into the notebook with its caption below, which is its alternative text as well, and close it."""
+    png = io.BytesIO()
+    fig.savefig(png, format="png", metadata={"Software": None})  # no version inside: the same picture, the same bytes
+    plt.close(fig)
+    alt = caption.replace("*", "").replace("`", "").replace("$", "")
+    display(Image(png.getvalue(), alt=alt), metadata={"image/png": {"alt": alt}})
+    display(Markdown(f"*{caption}*" if "*" not in caption else caption))
+
+
+def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]], gap: float = 0.055) -> None:
+    """Write names at the right end of curves, (x, y, text, colour) each, moved apart where they would overlap.
+
+    `gap` is the smallest distance as a share of the axis height. Call it after the axis limits are set.
+    """
+    if not ends:
+        return
+    low, high = ax.get_ylim()
+    log = ax.get_yscale() == "log"
+
+    def height(y: float) -> float:
+        return (np.log(y / low) / np.log(high / low)) if log else (y - low) / (high - low)
+
+    order = sorted(ends, key=lambda e: e[1])
+    heights = [height(e[1]) for e in order]
+    for i in range(1, len(heights)):
+        heights[i] = max(heights[i], heights[i - 1] + gap)
+    overflow = max(0.0, heights[-1] - 1.0)
+    for (x, _, text, colour), h in zip(order, heights):
+        ax.annotate(text, (1.0, h - overflow), xycoords="axes fraction", xytext=(6, 0), textcoords="offset points",
+                    color=colour, va="center", ha="left", annotation_clip=False)
+
+
+def history_curves(ax: Axes, histories: Mapping[str, pd.DataFrame], column: str, ylabel: str, names: Mapping[str, str]) -> None:
+    """One curve of a history column per run; `names` says which objective's style a run has.
+
+    Runs with the same objective are told apart by their labels at the right end.
+    """
+    ends = []
+    for label, history in histories.items():
+        style = style_of(names[label])
+        rows = history.dropna(subset=[column])
+        ax.plot(rows["epoch"], rows[column], color=style.colour, linestyle=style.dash)
+        ends.append((rows["epoch"].iloc[-1], rows[column].iloc[-1], label, style.colour))
+    ax.set(xlabel="epoch", ylabel=ylabel)
+    ax.margins(x=0.01)
+    label_ends(ax, ends)
+
+
+def rate_information_plane(ax: Axes, points: Sequence[tuple[str, str, float, float]], cap: float | None = None) -> None:
+    """The (R, I) plane, nats: points are (label, objective, rate, mi). Above the diagonal I > R is impossible."""
+    top = 1.12 * max(1.0, *(max(r, i) for _, _, r, i in points))
+    ax.fill_between([0, top], [0, top], top, color="#eeeeee", linewidth=0, zorder=0)
+    ax.plot([0, top], [0, top], color="#b0b0b0", linewidth=1, zorder=1)
+    ax.text(0.06 * top, 0.9 * top, "impossible: I > R", color="#707070")
+    if cap is not None and cap < top:
+        ax.axhline(cap, color="#b0b0b0", linewidth=1, linestyle=":")
+        ax.text(top, cap, f"cap log N = {cap:.1f} ", ha="right", va="bottom", color="#707070")
+    placed: list[tuple[float, float]] = []
+    for label, objective, r, i in sorted(points, key=lambda p: (p[2], p[3])):
+        style = style_of(objective)
+        ax.plot(r, i, marker=style.marker, color=style.colour, markersize=9, linestyle="none", clip_on=False, zorder=3)
+        y = i
+        while any(abs(y - b) < 0.055 * top and abs(r - a) < 0.35 * top for a, b in placed):
+            y += 0.02 * top
+        placed.append((r, y))
+        ax.annotate(label, (r, y), xytext=(9, 5), textcoords="offset points", color=style.colour, va="center",
+                    annotation_clip=False)
+    ax.set(xlim=(0, top), ylim=(0, top), aspect="equal", xlabel="rate R [nats]", ylabel="information $I_q(x;z)$ [nats]")
+
+
+def digits(rows: Mapping[str, np.ndarray], scale: float = 0.62) -> Figure:
+    """Rows of digits with a name each: every value is (n, 784), 0 white to 1 black."""
+    n = max(len(v) for v in rows.values())
+    fig, axes = plt.subplots(len(rows), 1, figsize=(scale * n + 1.7, (scale + 0.05) * len(rows)), squeeze=False)
+    for ax, (name, x) in zip(axes[:, 0], rows.items()):
+        strip = np.ones((SIDE + 2, n * (SIDE + 2))) * np.nan
+        for i, digit in enumerate(np.asarray(x, dtype=float)):
+            strip[1 : SIDE + 1, i * (SIDE + 2) + 1 : (i + 1) * (SIDE + 2) - 1] = digit.reshape(SIDE, SIDE)
+        ax.imshow(strip, vmin=0, vmax=1, interpolation="nearest")
+        ax.set_axis_off()
+        ax.text(-0.012, 0.5, name, transform=ax.transAxes, ha="right", va="center")
+    return fig
+
+
+def latent_map(ax: Axes, mu: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> None:
+    """The posterior means on the two latents that vary most, a colour per label, each label named at its median."""
+    first, second = np.argsort(mu.var(0))[::-1][:2]
+    palette = plt.get_cmap("tab10")
+    for k, name in enumerate(names):
+        chosen = mu[labels == k]
+        ax.scatter(chosen[:, first], chosen[:, second], s=7, alpha=0.55, color=palette(k % 10), linewidths=0)
+        if len(chosen):
+            ax.text(*np.median(chosen[:, [first, second]], 0), name, weight="bold", ha="center", va="center",
+                    bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1})
+    ax.set(xlabel=f"mean of $z_{{{first + 1}}}$", ylabel=f"mean of $z_{{{second + 1}}}$")

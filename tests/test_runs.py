@@ -1,0 +1,246 @@
+"""A run and its files: reproducible, resumable after kill -9, and clear about what it refuses."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from klcourse import runs
+from klcourse.__main__ import main
+from klcourse.data import load
+from klcourse.runs import Interrupted, RunConfig, RunError, train
+from klcourse.training import TrainingDiverged
+
+SMALL = dict(limit=300, hidden=16, latent_dim=4, iw_samples=2)
+METRICS = {
+    "rate", "distortion", "elbo", "mi", "mi_upper", "mi_cap", "marginal_kl", "marginal_kl_lower", "total_correlation",
+    "active_units", "shuffle_gap", "iw_nll", "iw_samples",
+}  # fmt: skip
+
+
+def command(out, *more, epochs=2):
+    options = [f"--{k.replace('_', '-')}={v}" for k, v in SMALL.items()]
+    return ["run", f"--epochs={epochs}", f"--out={out}", "--quiet", *options, *more]
+
+
+def final_weights(out):
+    return load_file(out / "checkpoint.safetensors")
+
+
+def test_the_files_of_a_run(tmp_path, capsys):
+    assert main(command(tmp_path / "r", "--objective=mi", "--lam=1", "--c=5")) == 0
+    out = tmp_path / "r"
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert set(metrics) == METRICS and all(np.isfinite(v) for v in metrics.values())
+    history = pd.read_csv(out / "history.csv")
+    assert list(history) == ["step", "epoch", "loss", "rate", "distortion", "mi", "penalty_on"]
+    assert history["step"].iloc[-1] == 6 and history["mi"].notna().sum() == 2
+    run = json.loads((out / "run.json").read_text())
+    assert run["config"]["objective"] == "mi" and run["config"]["lam"] == 1 and run["finished"]
+    assert run["data"]["fingerprint"] == load("mnist", limit=300).fingerprint
+    assert {"torch", "numpy", "python", "klcourse"} <= set(run["versions"])
+    assert run["seconds"] > 0 and run["parameters"] > 1000
+    assert sorted(p.name for p in out.iterdir()) == ["checkpoint.safetensors", "history.csv", "metrics.json", "run.json"]
+    printed = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    assert float(printed["rate"]) == pytest.approx(metrics["rate"], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        dict(data="mnist", decoder="ar", latent_dim=2),
+        dict(data="mnist", conditional=True),
+        dict(data="mnist", binarisation="dynamic"),
+        dict(data="text", word_dropout=0.3),
+        dict(data="text", conditional=True, objective="sl", label="alternating"),
+        dict(data="mnist", objective="tc", beta=2),
+        dict(data="mnist", objective="sl"),
+    ],
+    ids=lambda m: " ".join(map(str, m.values())),
+)
+def test_everything_trains(more):
+    run = train(RunConfig(**(SMALL | dict(epochs=1, limit=100) | more)), progress=False)
+    expected = METRICS | ({"elbo_ppl", "iw_ppl", "reconstruction_ppl"} if more["data"] == "text" else set())
+    assert set(run.metrics) == expected and all(np.isfinite(v) for v in run.metrics.values())
+
+
+def test_same_seed_same_numbers_and_the_callers_random_numbers_stay():
+    before = torch.get_rng_state()
+    config = RunConfig(**SMALL, epochs=1)
+    a, b = (train(config, progress=False) for _ in range(2))
+    assert a.metrics == b.metrics and torch.equal(before, torch.get_rng_state())
+    c = train(RunConfig(**SMALL, epochs=1, seed=1), progress=False)
+    assert c.metrics["rate"] != a.metrics["rate"]
+
+
+def test_beta_eff_is_beta_minus_lam():
+    """Below c the hinge with beta, lam is the beta-VAE with beta - lam: the same history, digit by digit."""
+    more = dict(epochs=4, limit=500, hidden=32, latent_dim=8, iw_samples=0, lr=3e-3)
+    hinge = train(RunConfig(objective="mi", beta=40, lam=30, c=5, **more), progress=False).history
+    plain = train(RunConfig(objective="beta", beta=10, **more), progress=False).history
+    assert (hinge["penalty_on"] == 1).all() and hinge["rate"].max() > 0.1  # below c all along, and something happened
+    for column in ("rate", "distortion", "mi"):
+        np.testing.assert_array_equal(hinge[column], plain[column])
+    np.testing.assert_allclose(hinge["loss"] - plain["loss"], 30 * 5, rtol=1e-6)  # lam c apart
+
+
+# ------------------------------------------------------------------------------------------------------ interruptions
+
+
+def start(out, *more, epochs):
+    return subprocess.Popen([sys.executable, "-m", "klcourse", *command(out, *more, epochs=epochs)], stderr=subprocess.PIPE)
+
+
+def wait_for_steps(out, at_least, process, seconds=120):
+    """Until the checkpoint has that many steps; the process must still be running."""
+    from safetensors import safe_open
+
+    path, end = out / "checkpoint.safetensors", time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert process.poll() is None, process.stderr.read().decode()
+        if path.exists():
+            with safe_open(path, framework="pt") as file:
+                if json.loads(file.metadata()["klcourse"])["steps"] >= at_least:
+                    return
+        time.sleep(0.02)
+    raise AssertionError(f"no checkpoint with {at_least} steps within {seconds} s")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 on this system")
+def test_kill_9_and_resume_is_bit_exact(tmp_path):
+    """Killed twice in the middle, wherever that falls, and resumed: the weights of the run nobody disturbed."""
+    epochs, more = 300, ["--objective=sl", "--label=alternating"]
+    assert main(command(tmp_path / "whole", *more, epochs=epochs)) == 0
+    out = tmp_path / "cut"
+    for at_least, resume in [(200, []), (600, ["--resume"])]:
+        process = start(out, *more, *resume, epochs=epochs)
+        try:
+            wait_for_steps(out, at_least, process)
+        finally:
+            process.kill()
+            process.communicate()
+        assert not (out / "metrics.json").exists()
+        assert not json.loads((out / "run.json").read_text())["finished"]
+    assert main(command(out, *more, "--resume", epochs=epochs)) == 0
+    whole, cut = final_weights(tmp_path / "whole"), final_weights(out)
+    assert whole.keys() == cut.keys() and all(torch.equal(whole[k], cut[k]) for k in whole)
+    assert (out / "metrics.json").read_text() == (tmp_path / "whole" / "metrics.json").read_text()
+    assert (out / "history.csv").read_text() == (tmp_path / "whole" / "history.csv").read_text()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
+def test_ctrl_c_keeps_everything_up_to_the_last_step(tmp_path):
+    out = tmp_path / "r"
+    process = start(out, epochs=100_000)
+    try:
+        wait_for_steps(out, 200, process)
+        process.send_signal(signal.SIGINT)
+        message = process.communicate(timeout=60)[1].decode()
+    finally:
+        process.kill()
+    assert process.returncode == 130 and "--resume" in message and "Traceback" not in message
+    step = int(message.split("after step ")[1].split()[0])
+    assert pd.read_csv(out / "history.csv")["step"].iloc[-1] >= step - 20
+    assert step >= 200 and all(t.isfinite().all() for t in final_weights(out).values())
+
+
+def test_ctrl_c_in_a_notebook_gives_the_run_so_far(monkeypatch):
+    step = runs.Trainer.step
+
+    def press(self):
+        if self.steps == 4:
+            signal.raise_signal(signal.SIGINT)
+        return step(self)
+
+    monkeypatch.setattr(runs.Trainer, "step", press)
+    with pytest.raises(Interrupted, match="after step 5 of 6") as stop:
+        train(RunConfig(**SMALL, epochs=2), progress=False)
+    assert stop.value.run.trainer.steps == 5 and stop.value.run.trainer.fit(2, progress=False)
+
+
+def test_resume_may_add_epochs_and_equals_a_longer_run(tmp_path):
+    assert main(command(tmp_path / "a", epochs=1)) == 0
+    assert main(command(tmp_path / "a", "--resume", epochs=3)) == 0
+    assert main(command(tmp_path / "b", epochs=3)) == 0
+    a, b = final_weights(tmp_path / "a"), final_weights(tmp_path / "b")
+    assert all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_divergence_names_step_objective_and_last_good_checkpoint(tmp_path, capsys):
+    out = tmp_path / "r"
+    assert main(command(out, epochs=1)) == 0
+    (out / "metrics.json").unlink()
+    good = (out / "checkpoint.safetensors").read_bytes()
+    calls = []
+
+    def broken(self, t):
+        calls.append(1)
+        return (t.rec + t.kl).mean() * (float("nan") if len(calls) == 3 else 1)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs.Objective.__subclasses__()[0], "__call__", broken)
+        with pytest.raises(TrainingDiverged) as error:
+            train(RunConfig(**SMALL, epochs=9), out, resume=True, progress=False)
+    assert "nan at step 5" in str(error.value) and "ELBO()" in str(error.value)
+    assert str(out / "checkpoint.safetensors") in str(error.value)
+    assert (out / "checkpoint.safetensors").read_bytes() == good
+
+
+# ------------------------------------------------------------------------------------------------------------ refusals
+
+
+@pytest.mark.parametrize(
+    "more, message",
+    [
+        (["--objective=elbo", "--lam=1"], "elbo does not use lam"),
+        (["--objective=what"], "unknown objective 'what'"),
+        (["--objective=mi", "--c=-1"], "c = -1.0"),
+        (["--decoder=lstm"], "choose mlp or ar"),
+        (["--data=nothing"], "nothing"),
+        (["--word-dropout=0.5"], "has no words"),
+        (["--lr=0"], "lr = 0.0"),
+        (["--seed=-1"], "seed = -1"),
+        (["--batch-size=5000"], "choose 1 to 300"),
+        (["--binarisation=sometimes"], "static or dynamic"),
+        (["--data=text", "--binarisation=dynamic"], "needs grey images"),
+        (["--limit=0"], "limit"),
+    ],
+)
+def test_bad_requests_are_refused_in_one_line(tmp_path, capsys, more, message):
+    assert main(command(tmp_path / "r", *more)) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+    assert not (tmp_path / "r" / "run.json").exists()
+
+
+def test_a_folder_with_a_run_is_not_overwritten(tmp_path, capsys):
+    assert main(command(tmp_path / "r", epochs=1)) == 0
+    before = (tmp_path / "r" / "metrics.json").read_text()
+    assert main(command(tmp_path / "r", epochs=1)) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert main(command(tmp_path / "r", "--resume", "--seed=3", epochs=1)) == 2
+    assert "seed was 0, is 3" in capsys.readouterr().err
+    assert main(command(tmp_path / "r", "--resume", epochs=1)) == 0  # finished already: measured again, the same
+    assert (tmp_path / "r" / "metrics.json").read_text() == before
+
+
+def test_a_folder_that_cannot_be_made(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(command(tmp_path / "file" / "r")) == 2
+    assert "choose another --out" in capsys.readouterr().err
+
+
+def test_every_option_has_help(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["run", "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert "--word-dropout" in text and "default: 1e" not in text.split("--lr")[0]
