@@ -18,10 +18,12 @@ HELP = {
     "seed": "decides initial weights, data order and noise",
     "latent_dim": "number of latents d (default: 16 for images, 32 for text)",
     "hidden": "units per layer (default: 200 for images, 256 for text)",
-    "batch_size": "examples per mini-batch",
+    "batch_size": "examples per mini-batch (default: 50 for images, 100 for text)",
     "lr": "learning rate of Adam",
     "word_dropout": "probability that the text decoder does not see a word",
     "conditional": "give the label to encoder and decoder",
+    "without_z": "hide z from the decoder: module A plays 'independent'",
+    "prior_encoder": "fix q(z|x) = p(z): module B plays 'q = p'",
     "binarisation": "static, or dynamic: pixels drawn afresh at every step",
     "limit": "train on the first LIMIT examples only",
     "iw_samples": "samples K of the importance-weighted NLL; 0 leaves it out",
@@ -62,6 +64,7 @@ def add_config_arguments(run: argparse.ArgumentParser) -> None:
 
 
 def run_command(arguments: argparse.Namespace) -> int:
+    """Train, print the metrics; returns the exit status: 0, 2 for what cannot be done, 130 after Ctrl-C."""
     from klcourse.data import DataError
     from klcourse.runs import Interrupted, RunConfig, RunError, train
     from klcourse.training import TrainingDiverged
@@ -82,6 +85,7 @@ def run_command(arguments: argparse.Namespace) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Run the command with these arguments (by default the shell's); returns the exit status."""
     argv = sys.argv[1:] if argv is None else argv
     arguments = build_parser(for_run="run" in argv).parse_args(argv)
     if arguments.command == "doctor":

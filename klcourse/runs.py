@@ -30,6 +30,7 @@ from klcourse.objectives import Objective, make_objective
 from klcourse.training import Trainer, TrainingDiverged, write_atomically
 
 PROBE = 1000  # examples on which I_q is measured while training
+SUMMARY = ("distortion", "rate", "mi", "mi_upper", "marginal_kl", "active_units", "shuffle_gap", "elbo", "iw_nll", "elbo_ppl")
 DISTRIBUTIONS = ("torch", "numpy", "safetensors")  # whose versions a run records
 
 
@@ -51,7 +52,7 @@ class RunConfig:
 
     lam, c, beta and label are the objective's knobs; one it does not have is an error. limit trains on the first
     examples only. binarisation "dynamic" draws the pixels afresh at every step. conditional gives the labels to encoder
-    and decoder. iw_samples = 0 skips the importance-weighted likelihood, the slowest of the metrics.
+    and decoder. without_z hides z from the decoder, prior_encoder fixes q(z|x) = p(z). iw_samples = 0 skips the importance-weighted likelihood, the slowest of the metrics.
     """
 
     data: str = "mnist"
@@ -65,10 +66,12 @@ class RunConfig:
     seed: int = 0
     latent_dim: int | None = None  # 16 for images, 32 for text
     hidden: int | None = None  # 200 for images, 256 for text
-    batch_size: int = 100
-    lr: float = 1e-3
+    batch_size: int | None = None  # 50 for images, 100 for text
+    lr: float = 2e-3
     word_dropout: float = 0.0
     conditional: bool = False
+    without_z: bool = False
+    prior_encoder: bool = False
     binarisation: str = "static"
     limit: int | None = None
     iw_samples: int = 64
@@ -136,6 +139,8 @@ def build_trainer(config: RunConfig, data: Dataset) -> Trainer:
                 vocab_size=len(data.vocab),
                 n_labels=n_labels,
                 word_dropout=config.word_dropout,
+                without_z=config.without_z,
+                prior_encoder=config.prior_encoder,
             ).to(device)
         except ValueError as error:
             raise RunError(str(error)) from None
@@ -150,7 +155,7 @@ def build_trainer(config: RunConfig, data: Dataset) -> Trainer:
             torch.as_tensor(data.grey_train if grey else data.train, device=device).to(torch.uint8 if image else torch.long),
             torch.as_tensor(data.train_labels, device=device) if config.conditional else None,
             labeller=labeller,
-            batch_size=config.batch_size,
+            batch_size=config.batch_size or (50 if image else 100),
             lr=config.lr,
             seed=config.seed,
             clip=None if image else 5.0,  # the usual guard of recurrent networks
@@ -260,6 +265,13 @@ def last_good(checkpoint: Path | None) -> str:
     return f"The last good checkpoint is {checkpoint}."
 
 
+def summary(runs: dict[str, Run], columns: tuple[str, ...] = SUMMARY) -> pd.DataFrame:
+    """The metrics of several runs side by side, a row a run, nats per example; columns that no run has are left out."""
+    rows = {name: run.metrics | {"seconds": run.seconds} for name, run in runs.items()}
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    return table[[c for c in columns if c in table]]
+
+
 def history_frame(history: list[dict[str, float]]) -> pd.DataFrame:
     """The history as a table, a row a logged step."""
     columns = ["step", "epoch", "loss", "rate", "distortion", "mi", "penalty_on"]
@@ -267,10 +279,12 @@ def history_frame(history: list[dict[str, float]]) -> pd.DataFrame:
 
 
 def write_history(out: Path, history: list[dict[str, float]]) -> None:
+    """Write history.csv, atomically."""
     write_atomically(out / "history.csv", history_frame(history).to_csv(index=False).encode())
 
 
 def write_json(path: Path, content: dict) -> None:
+    """Write a JSON file, atomically."""
     write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
 
 

@@ -179,3 +179,13 @@ def test_text_samples_are_sentences():
 def test_wrong_choices_are_named(kind, decoder, more, message):
     with pytest.raises(ValueError, match=message):
         build_vae(kind, decoder, **TEXT, **more)
+
+
+@pytest.mark.parametrize("kind, decoder, sizes", KINDS)
+def test_switches_of_the_game(kind, decoder, sizes):
+    x, z = examples(kind), torch.randn(5, 3)
+    deaf = make(kind, decoder, sizes, without_z=True)
+    torch.testing.assert_close(deaf.log_px(x, z), deaf.log_px(x, -3 * z))
+    silent = make(kind, decoder, sizes, prior_encoder=True)
+    assert not any(t.any() for t in silent.encode(x))
+    assert not torch.allclose(silent.log_px(x, z), silent.log_px(x, -3 * z))

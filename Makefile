@@ -1,0 +1,84 @@
+# Two commands matter: `make lab` and `make test`. Both set up .venv first, and only when something changed.
+# Portable on purpose: GNU make 3.81 (macOS) and a plain POSIX shell are enough.
+
+VENV    ?= .venv
+TORCH   ?= default
+WORKERS ?= 2
+PROFILE ?= quick
+LAB_ARGS ?=
+TEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test setup notebooks lint clean FORCE
+
+PY := $(VENV)/bin/python
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# The first Python that really runs and is new enough; `make lab PYTHON=/path/to/python` overrides the search.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
+
+# TORCH=cpu: on Linux the default wheel of torch brings about 2.5 GB of CUDA libraries; PyTorch's own index has a
+# build without them. macOS wheels never contain CUDA, so there the switch changes nothing.
+ifeq ($(TORCH),cpu)
+  ifneq ($(shell uname -s),Darwin)
+    TORCH_ARGS := --extra-index-url https://download.pytorch.org/whl/cpu "torch==$(shell sed -n "s/^torch==//p" requirements.txt)+cpu"
+  endif
+else ifneq ($(TORCH),default)
+  $(error TORCH=$(TORCH) is unknown: use TORCH=cpu, or leave it out)
+endif
+
+# The stamp holds the folder it was made for, because a moved or copied .venv points at its old place.
+STAMP := $(VENV)/.installed-$(TORCH)
+ifneq ($(shell cat "$(STAMP)" 2>/dev/null),$(CURDIR))
+  STALE := FORCE
+endif
+
+help:
+	@echo "make lab        set up .venv, check it, open JupyterLab on notebooks/00_start_here.ipynb"
+	@echo "make test       the same set-up, then the whole test suite, then seconds and memory per notebook"
+	@echo "make notebooks  run the notebooks and store their outputs (NB=01_elbo for one, PROFILE=full for long)"
+	@echo "make lint       ruff over the package and the tests"
+	@echo "make clean      remove .venv and everything else that was generated"
+	@echo ""
+	@echo "Linux without an NVIDIA GPU: add TORCH=cpu to the first command and save about 2.5 GB."
+	@echo "Also: PYTHON=python3.12, WORKERS=4 (parallel tests), LAB_ARGS=--no-browser, TEST_ARGS='-k exact -x'"
+
+$(STAMP): requirements.txt pyproject.toml $(STALE)
+	@if [ -z "$(PYTHON)" ] || ! "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	  echo "This course needs Python 3.11 or newer, and none was found on the PATH."; \
+	  echo "Install it from https://www.python.org/downloads/ or your system's packages, then run make again;"; \
+	  echo "or name it: make lab PYTHON=/path/to/python3.11"; exit 1; fi
+	@if ! "$(PYTHON)" -c 'import venv, ensurepip' >/dev/null 2>&1; then \
+	  echo "$(PYTHON) cannot create virtual environments: its venv or ensurepip module is missing."; \
+	  echo "On Debian and Ubuntu: sudo apt install python3-venv    Then run make again."; exit 1; fi
+	@if ! "$(PY)" -m pip --version >/dev/null 2>&1; then \
+	  echo "Creating $(VENV) with `"$(PYTHON)" --version`"; "$(PYTHON)" -m venv --clear "$(VENV)"; fi
+	@echo "Installing (a few minutes and about 2 GB the first time, seconds afterwards)"
+	@"$(PY)" -m pip install --quiet $(TORCH_ARGS) -r requirements.txt || { \
+	  echo "Installation failed; nothing is lost, run make again to continue."; \
+	  echo "The most common reasons are in README.md under Troubleshooting."; exit 1; }
+	@printf '%s\n' "$(CURDIR)" > "$(STAMP)"
+
+setup: $(STAMP)
+	@"$(PY)" -m klcourse doctor
+
+# Jupyter refuses to run as root unless told so; root is what a container or a classroom server often is.
+# root_dir, because the file browser would otherwise show the notebooks folder only.
+lab: setup
+	"$(PY)" -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir=. $(LAB_ARGS) notebooks/00_start_here.ipynb
+
+# One thread per process: the workers would otherwise fight for the cores.
+test: setup
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} "$(PY)" -m pytest -n $(WORKERS) --dist loadfile $(TEST_ARGS)
+
+notebooks: $(STAMP)
+	"$(PY)" tests/notebooks/normalise.py --profile $(PROFILE) $(NB)
+
+lint: $(STAMP)
+	@"$(PY)" -m ruff --version >/dev/null 2>&1 || "$(PY)" -m pip install --quiet "ruff==0.17.6"
+	"$(PY)" -m ruff check klcourse tests
+
+clean:
+	rm -rf .venv .venv-ci build dist *.egg-info .pytest_cache .hypothesis .ruff_cache
+	find klcourse tests notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +

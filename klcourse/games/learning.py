@@ -1,0 +1,84 @@
+"""Mixed equilibria and learning dynamics, computed by Nashpy (imported only when one of these is called)."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from klcourse.games.game import Game
+
+Array = np.ndarray
+
+
+def _nashpy(game: Game):
+    if not np.isfinite(game.a).all() or not np.isfinite(game.b).all():
+        raise ValueError(
+            "Nashpy needs a finite payoff in every cell: build the game under a reading in which all "
+            "cells are feasible, or drop the strategy"
+        )
+    import nashpy
+
+    return nashpy.Game(game.a, game.b)
+
+
+def mixed_equilibria(game: Game) -> list[tuple[Array, Array]]:
+    """Equilibria as pairs of probability vectors, (m,) and (n,): the pure ones, then Nashpy's mixed ones.
+
+    With ties (collapse makes ties) support enumeration can miss or repeat equilibria, so its answers are
+    checked against the game's own tolerance and merged with the enumerated pure ones; of a continuum it
+    gives the ends.
+
+    >>> from klcourse.games import Game
+    >>> [x.round(2).tolist() for x, _ in mixed_equilibria(Game([[2., 0.], [0., 1.]]))]
+    [[1.0, 0.0], [0.0, 1.0], [0.33, 0.67]]
+    """
+    solver = _nashpy(game)
+    m, n = game.a.shape
+    found = [(np.eye(m)[e.row], np.eye(n)[e.col]) for e in game.equilibria()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the degeneracy warning: handled by the check below
+        candidates = list(solver.support_enumeration())
+    for x, y in candidates:
+        value_a, value_b = game.a @ y, x @ game.b
+        if max(value_a.max() - x @ value_a, value_b.max() - value_b @ y) > max(game.tol, 1e-9):
+            continue
+        if not any(np.allclose(x, u) and np.allclose(y, v) for u, v in found):
+            found.append((x, y))
+    return found
+
+
+def fictitious_play(game: Game, steps: int = 200, seed: int = 0) -> tuple[Array, Array]:
+    """Each player answers the other's past play: frequencies so far, (steps, m) and (steps, n).
+
+    Converges in common-payoff games (Monderer & Shapley 1996); to which equilibrium depends on the start, so
+    on `seed`.
+    """
+    solver = _nashpy(game)
+    state = (
+        np.random.get_state()
+    )  # Nashpy breaks ties with the global generator; leave the caller's as it was
+    try:
+        np.random.seed(seed)
+        counts = list(solver.fictitious_play(iterations=steps))[1:]
+    finally:
+        np.random.set_state(state)
+    rows, cols = (np.array([np.asarray(c[k], float) for c in counts]) for k in (0, 1))
+    return rows / rows.sum(1, keepdims=True), cols / cols.sum(1, keepdims=True)
+
+
+def replicator(game: Game, x0: ArrayLike, y0: ArrayLike, times: ArrayLike) -> tuple[Array, Array]:
+    """Replicator dynamics from mixtures x0 (m,), y0 (n,): paths (len(times), m) and (len(times), n).
+
+    >>> from klcourse.games import Game
+    >>> x, y = replicator(Game([[2., 0.], [0., 1.]]), [.5, .5], [.5, .5], [0., 5., 10.])
+    >>> x[-1].round(2).tolist()
+    [1.0, 0.0]
+    """
+    x, y = _nashpy(game).asymmetric_replicator_dynamics(
+        x0=np.asarray(x0, float), y0=np.asarray(y0, float), timepoints=np.asarray(times, float)
+    )
+    return x, y

@@ -1,0 +1,110 @@
+"""The course's ledger: every claim of the article, judged by computation.
+
+>>> from klcourse import ledger
+>>> ledger.claim("A9").check().verdict
+'holds if'
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from html import escape
+
+from klcourse.ledger.claims import CLAIMS
+from klcourse.ledger.record import VERDICTS, Case, Claim, Finding, judge
+
+__all__ = [
+    "CLAIMS",
+    "VERDICTS",
+    "Case",
+    "Claim",
+    "Finding",
+    "claim",
+    "finding",
+    "judge",
+    "table",
+    "to_html",
+    "to_markdown",
+]
+
+
+def claim(id: str) -> Claim:
+    """One claim by its number.
+
+    >>> claim("A16").where
+    'The algorithm analysed, and Supplement 3'
+    """
+    for entry in CLAIMS:
+        if entry.id == id:
+            return entry
+    raise ValueError(f"no claim {id!r}: choose one of {', '.join(entry.id for entry in CLAIMS)}")
+
+
+@cache
+def finding(id: str) -> Finding:
+    """The computed outcome of a claim, kept for the session (all of them take a few seconds)."""
+    return claim(id).check()
+
+
+def table(*ids: str) -> list[dict[str, object]]:
+    """The ledger as rows, all claims or those named; verdict and evidence are computed now, not stored.
+
+    >>> [(row["id"], row["verdict"]) for row in table("A0", "A1")]
+    [('A0', 'fails as written'), ('A1', 'holds if')]
+    """
+    rows = []
+    for entry in map(claim, ids) if ids else CLAIMS:
+        found = finding(entry.id)
+        rows.append(
+            {
+                "id": entry.id,
+                "claim": entry.words,
+                "where": entry.where,
+                "verdict": found.verdict,
+                "reading": entry.reading,
+                "reason": entry.reason,
+                "rescue": entry.rescue,
+                "rescued": found.rescued,
+                "evidence": dict(found.evidence),
+                "notebook": entry.notebook,
+                "test": entry.test,
+            }
+        )
+    return rows
+
+
+def _verdict(row: dict[str, object]) -> str:
+    text = f"{row['verdict']} {row['reading']}" if row["verdict"] == "holds if" else str(row["verdict"])
+    return text + (f"; rescued: {row['rescue']}" if row["rescued"] and row["rescue"] else "")
+
+
+def to_markdown(*ids: str) -> str:
+    """The ledger as a Markdown table: number, claim, verdict, reason, where it is treated."""
+    lines = ["| # | the article says | verdict | why | notebook |", "|---|---|---|---|---|"]
+    for row in table(*ids):
+        cells = (row["id"], row["claim"], f"**{_verdict(row)}**", row["reason"], row["notebook"])
+        lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def to_html(*ids: str) -> str:
+    """The ledger as an HTML table with the evidence folded in; the verdict is a word, never only a colour.
+
+    >>> to_html("A9").startswith('<table aria-label="Claims ledger">')
+    True
+    """
+    head = "".join(
+        f"<th scope='col'>{name}</th>" for name in ("#", "the article says", "verdict", "why and evidence")
+    )
+    body = []
+    for row in table(*ids):
+        numbers = "".join(f"<li>{escape(name)}: {value:.4g}</li>" for name, value in row["evidence"].items())
+        where = f"<br><small>{escape(str(row['where']))}</small>"
+        link = f'<a href="{escape(str(row["notebook"]))}">{escape(str(row["notebook"]))}</a>'
+        body.append(
+            f"<tr><th scope='row'>{row['id']}</th><td>{escape(str(row['claim']))}{where}</td>"
+            f"<td><b>{escape(_verdict(row))}</b></td><td>{escape(str(row['reason']))}"
+            f"<details><summary>evidence</summary><ul>{numbers}</ul>{link}<br>"
+            f"<code>{escape(str(row['test']))}</code></details></td></tr>"
+        )
+    return f'<table aria-label="Claims ledger"><tr>{head}</tr>{"".join(body)}</table>'

@@ -1,0 +1,81 @@
+"""What all tests share: hypothesis settings, figures without windows, the table of notebook costs."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from pathlib import Path
+
+import hypothesis
+import matplotlib
+import pytest
+from measure import over_memory, peak_mib, table
+
+# No deadline: a shared machine may stall any example. In CI the same examples every time.
+hypothesis.settings.register_profile("klcourse", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "klcourse")
+
+# By a call, not by MPLBACKEND: the notebook kernels inherit the environment and need their inline backend.
+matplotlib.use("Agg")
+
+
+class NotebookCosts:
+    """Measures the kernels that nbval starts and prints seconds and peak memory of every notebook at the end.
+
+    The numbers travel as `user_properties` of the test reports, so the table is the same under xdist.
+    Any test that sets "notebook", "mode" and "peak_mib" gets its row (see test_notebook_smoke.py).
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[tuple[str, str], float] = defaultdict(float)
+        self.mib: dict[tuple[str, str], float] = defaultdict(float)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item):
+        """After every nbval cell: the kernel's peak memory, and a failure if it is above the limit."""
+        kernel = getattr(item.parent, "kernel", None) if type(item).__name__ == "IPyNbCell" else None
+        try:
+            outcome = yield
+        finally:
+            if kernel is not None:
+                mib = peak_mib(kernel.km)
+                item.user_properties += [
+                    ("notebook", item.path.stem),
+                    ("mode", "nbval quick"),
+                    ("peak_mib", mib),
+                ]
+        if kernel is not None and (message := over_memory(mib)):
+            pytest.fail(message, pytrace=False)
+        return outcome
+
+    def pytest_runtest_setup(self, item):
+        """So that the start of the kernel, which is part of the first cell's set-up, is counted too."""
+        if type(item).__name__ == "IPyNbCell":
+            item.user_properties += [("notebook", item.path.stem), ("mode", "nbval quick")]
+
+    def pytest_runtest_logreport(self, report):
+        """Add up the seconds of a notebook's reports, keep the largest memory."""
+        properties = dict(report.user_properties)
+        if "notebook" in properties:
+            key = properties["notebook"], properties["mode"]
+            self.seconds[key] += report.duration
+            self.mib[key] = max(self.mib[key], properties.get("peak_mib", 0.0))
+
+    def pytest_terminal_summary(self, terminalreporter):
+        """The table, once, in the process that talks to the terminal."""
+        if self.seconds:
+            terminalreporter.section("notebooks: seconds and peak memory of the kernel")
+            for line in table({key: (self.seconds[key], self.mib[key]) for key in self.seconds}):
+                terminalreporter.write_line(line)
+
+
+def pytest_configure(config):
+    """As a plugin object, because hooks of a conftest are not called for files outside its folder."""
+    config.pluginmanager.register(NotebookCosts(), "klcourse-notebook-costs")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The folder of the course: where README.md and pyproject.toml are."""
+    return Path(__file__).parents[1]
