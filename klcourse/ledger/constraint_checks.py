@@ -26,6 +26,7 @@ from klcourse.ledger.record import Case, Finding
 
 
 def a8() -> Finding:
+    """A8: do KL(q||p(z|x)) and -ELBO rank pairs alike? With the decoder fixed, and not."""
     rng, cases, wrong, identity = np.random.default_rng(8), [], 0, 0.0
     for m in tables():
         other = random_vae(rng, len(m.p_D), len(m.prior))
@@ -46,6 +47,7 @@ def a8() -> Finding:
 
 
 def a9() -> Finding:
+    """A9: is R = I_q? On random tables, on fitted ones with q(z) = p(z), and for the lazy encoder."""
     fitted = [
         m.with_(p_D=m.prior @ m.decoder, encoder=m.posterior) for m in tables()
     ]  # exact posterior: q(z) = p(z)
@@ -63,6 +65,7 @@ def a9() -> Finding:
 
 
 def a10() -> Finding:
+    """A10: does the hinge's exact minimiser reach R >= c? For lam below and above lam*(c)."""
     p_D, prior, decoder = [0.5, 0.3, 0.2], [0.5, 0.5], [[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]]
     cases, shown, beta = [], {}, 1.0
     for c in (0.1, 0.3, 0.4, 0.5):
@@ -152,6 +155,7 @@ def _collapse_game(var: float, c: float, lam: float) -> dict[str, bool]:
 
 
 def a12() -> Finding:
+    """A12: is the target cell an equilibrium where (5), (6) hold? Uniqueness; the rescue q(z) = p(z)."""
     cases, informative, collapse, lazy, on_mi, rescue = [], [], [], [], [], []
     for var, c in product((1.5, 3.0, 8.0), (0.3, 0.6, 1.0)):
         high = Quantities.of(_informative(var, 1.0, 1.3 * c))
@@ -204,6 +208,7 @@ def a12() -> Finding:
 
 
 def a13() -> Finding:
+    """A13: does I_q fall as beta rises? Best encoders of fixed tables; the linear model, where M = 0."""
     betas = np.geomspace(0.01, 4, 25)
     cases, shown, rises, raised = [], {}, -np.inf, 0
     counter = DiscreteVAE([0.5, 0.5, 0], [0.5, 0.5], [[0.5, 0.5]] * 3, [[0.5, 0.5, 0], [0.4, 0.1, 0.5]])
@@ -231,6 +236,7 @@ def a13() -> Finding:
 
 
 def a14() -> Finding:
+    """A14: with (5), (6) satisfied, is R >= c at the optimum? For beta from 1 to 8."""
     cases, held, same = [], [], []
     for var, c, beta, lam in product((2.0, 6.0), (0.5, 1.0), (1.0, 2.0, 4.0, 8.0), (0.5, 1.0, 2.0, 4.0, 7.5)):
         curve = PPCA([var], 1, sigma2=1.0)
@@ -283,6 +289,7 @@ def a15() -> Finding:
 
 
 def a16() -> Finding:
+    """A16: the largest payoff of (I < c, q = p) over random decoders, and where it is -lam c."""
     lam, c, cases, top = 2.0, 0.5, [], -np.inf
     for m in tables():
         for model in (

@@ -31,6 +31,7 @@ def without_z(model: DiscreteVAE, p_x: np.ndarray | None = None) -> DiscreteVAE:
 
 
 def a0() -> Finding:
+    """A0: is I_q ever positive where q(z|x) = p(z)? The rescue asks for the decoder's own I_p."""
     ideal = [against_prior(m) for m in tables()]
     return Finding(
         tuple(Case(m.rate < TOL, m.mi > TOL) for m in ideal),
@@ -44,6 +45,7 @@ def a0() -> Finding:
 
 
 def a1() -> Finding:
+    """A1: with KL = 0, are ELBO = log p(x) and q = p(z|x)? For decoders that use or ignore z."""
     cases, worst = [], 0.0
     for m in map(against_prior, tables()):  # KL = 0, so z and x are independent under q in both
         for model in (m, without_z(m)):
@@ -53,6 +55,7 @@ def a1() -> Finding:
 
 
 def a2() -> Finding:
+    """A2: the sign of the Jensen gap J, and whether J = 0 means independence, also where p_D never looks."""
     blind_spot = DiscreteVAE([1, 0, 0], [0.5, 0.5], [[0.5, 0.5]] * 3, [[0.5, 0.3, 0.2], [0.5, 0.1, 0.4]])
     cases = []
     for m in [blind_spot, *tables(), *map(without_z, tables())]:
@@ -72,6 +75,7 @@ def a2() -> Finding:
 
 
 def a3() -> Finding:
+    """A3: the article's four cells against ELBOs enumerated for each way of reading the row without z."""
     cases, off = [], {}
     for m in tables(100):
         literal = vae_game(Quantities.of(m)).a
@@ -88,6 +92,7 @@ def a3() -> Finding:
 
 
 def a4() -> Finding:
+    """A4: is (independent, q = p) an equilibrium? Enumerated, with good z-free decoders and a poor one."""
     # The slices of this decoder fit p_D better than the fixed z-free alternative: A uses z against q = p.
     poor_case = DiscreteVAE([0.5, 0.5], [0.5, 0.5], [[0.9, 0.1], [0.1, 0.9]], [[0.55, 0.45], [0.45, 0.55]])
     cases = []
@@ -116,6 +121,7 @@ def a4() -> Finding:
 
 
 def a5() -> Finding:
+    """A5: does training end where A4's equilibrium is? Gradient descent; exact conditions for the other."""
     variance = np.array([0.5, 0.9, 2.0, 5.0])
     start = gaussian.LinearGaussianVAE(1e-2, 1e-2, 1.0, data_var=variance, sigma2=1.0)
     path = dynamics.descend(start, steps=4000, lr=0.05, record_every=4000)
@@ -144,6 +150,7 @@ def a5() -> Finding:
 
 
 def a6() -> Finding:
+    """A6: does (1) fail? With one g in both cells; with the paper's g, trained through the decoder."""
     rng = np.random.default_rng(6)
     cases, one, two = [], 0, 0
     for m in tables():
@@ -171,6 +178,7 @@ def a6() -> Finding:
 
 
 def a7() -> Finding:
+    """A7: is q = p SLVAE's best reply to a decoder without z? Closed form; a fixed g, enumerated."""
     lams, cases = (0.1, 0.5, 1.0, 4.0), []
     for lam in lams:  # z ignored, joint g: the loss of staying at q = p minus that of the best reply
         cases.append(Case(True, bool(lam * 1.0 - selflabel.tilted_value(lam, d=1) <= TOL)))

@@ -217,10 +217,10 @@ def rotated(eigenvalues, seed: int) -> np.ndarray:
 
 
 def expected_batch_gradient(model, beta: float, lam: float, c: float, batch_size: int):
-    """E of the mini-batch gradient in (w, v, log s2) at b = m = 0 and P(batch KL < c), summing over q = mean
-    x^2.
+    """Expected mini-batch gradient in (w, v, log s2) at b = m = 0, and P(batch KL < c).
 
-    q Lambda^-1 B is chi-squared; its density is summed on a grid, split at the kink.
+    Both depend on the batch through q = mean x^2 only. q B / Lambda is chi-squared: its density is summed,
+    split at the kink.
     """
     from scipy.stats import chi2
 

@@ -260,9 +260,9 @@ def optimum_fixed(**values):
     return _optimum_nd(**values)
 
 
-@check("pPCA, learned noise: optimum for beta, open channels / BFGS", eigenvalues=Vector(Real(0.1, 5.0), 4, 3),
-       d=Whole(1, 2), beta=Real(0.5, 3.0), seed=SEED)      # d < n: else a ray of optima (beta = 1) or none
-def optimum_learned(eigenvalues, d, beta, seed):
+@check("pPCA, learned noise: optimum for beta, open channels / BFGS",
+       eigenvalues=Vector(Real(0.1, 5.0), 4, 3), d=Whole(1, 2), beta=Real(0.5, 3.0), seed=SEED)
+def optimum_learned(eigenvalues, d, beta, seed):        # d < n: else a ray of optima (beta = 1) or none
     return _optimum_nd(eigenvalues, d, None, beta, seed)
 
 

@@ -28,11 +28,9 @@ MODELS = (
 
 
 def readings(eigenvalues, d, sigma2, beta, c, batch_size: int = 100, seed: int = 0) -> dict[str, float]:
-    """lam* read three ways: exact slope, lam * duty (full batch and mini-batches, at lam = 2 lam*), dual
-    ascent.
+    """lam* read three ways: exact slope, lam * duty (full batch and mini-batches), dual ascent.
 
-    Training starts from the constrained optimum for c / 2, in the eigenbasis; penalties above beta are cut to
-    beta.
+    Training starts from the constrained optimum for c / 2, in the eigenbasis, with lam = min(2 lam*, beta).
     """
     curve = PPCA(eigenvalues, d, sigma2)
     exact = float(curve.lam_star(c, beta))
@@ -65,8 +63,7 @@ def batches(batch_size: int, lams=(1.8, 2.4, 4.0), data_var=1.0, sigma2=0.1, bet
             seed=1):
     """Measured and predicted (duty, mean rate) of mini-batch training: one row a lam.
 
-    Columns: lam, measured duty, predicted duty (sliding_mode), measured R, predicted R (sliding_mode), R by
-    claim A11.
+    Columns: lam, duty measured and predicted (sliding_mode), R measured, predicted, and by claim A11.
     """
     lams = np.array(lams)
     path = dynamics.descend(optimum(data_var, sigma2, 1.5), steps=steps, lr=0.003, beta=beta, lam=lams, c=c,
