@@ -55,7 +55,8 @@ def style_of(objective: str) -> Style:
 def show(fig: Figure, caption: str) -> None:
     """Put a figure into the notebook with its caption below, which is its alternative text as well, and close it."""
     png = io.BytesIO()
-    fig.savefig(png, format="png", metadata={"Software": None})  # no version inside: the same picture, the same bytes
+    # tight, so that no label is cut off; no version inside, so that the same picture has the same bytes
+    fig.savefig(png, format="png", bbox_inches="tight", pad_inches=0.08, metadata={"Software": None})
     plt.close(fig)
     alt = caption.replace("*", "").replace("`", "").replace("$", "")
     display(Image(png.getvalue(), alt=alt), metadata={"image/png": {"alt": alt}})
@@ -110,16 +111,14 @@ def rate_information_plane(ax: Axes, points: Sequence[tuple[str, str, float, flo
     if cap is not None and cap < top:
         ax.axhline(cap, color="#b0b0b0", linewidth=1, linestyle=":")
         ax.text(top, cap, f"cap log N = {cap:.1f} ", ha="right", va="bottom", color="#707070")
-    placed: list[tuple[float, float]] = []
-    for label, objective, r, i in sorted(points, key=lambda p: (p[2], p[3])):
+    height = -1.0
+    for label, objective, r, i in sorted(points, key=lambda p: (p[3], p[2])):  # names in a column, by information
         style = style_of(objective)
+        height = max(i / top, height + 0.062)
         ax.plot(r, i, marker=style.marker, color=style.colour, markersize=9, linestyle="none", clip_on=False, zorder=3)
-        y = i
-        while any(abs(y - b) < 0.055 * top and abs(r - a) < 0.35 * top for a, b in placed):
-            y += 0.02 * top
-        placed.append((r, y))
-        ax.annotate(label, (r, y), xytext=(9, 5), textcoords="offset points", color=style.colour, va="center",
-                    annotation_clip=False)
+        ax.annotate(label, (r, i), xytext=(1.04, height), textcoords="axes fraction", color=style.colour, va="center",
+                    annotation_clip=False, arrowprops={"arrowstyle": "-", "color": style.colour, "linewidth": 0.6,
+                                                       "alpha": 0.6, "shrinkB": 5})
     ax.set(xlim=(0, top), ylim=(0, top), aspect="equal", xlabel="rate R [nats]", ylabel="information $I_q(x;z)$ [nats]")
 
 

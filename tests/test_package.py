@@ -22,7 +22,7 @@ PACKAGE = Path(klcourse.__file__).parent
 LAYERS = [
     {"__main__"},
     {"doctor"},
-    {"widgets", "exercises", "plots", "notebook"},
+    {"widgets", "exercises", "figures", "plots", "notebook"},
     {"runs", "sweep"},
     {"training"},
     {"metrics", "objectives", "models", "terms"},

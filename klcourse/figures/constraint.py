@@ -58,7 +58,7 @@ def penalised(curve: Curve, c: float, beta: float, lams: Sequence[float]) -> Fig
     fig, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2), width_ratios=[1.35, 1])
     rates = np.linspace(0, 1.9 * c, 400)
     base = np.asarray(curve.distortion(rates)) + beta * rates
-    shades = plt.get_cmap("cividis")(np.linspace(0.0, 0.8, len(lams)))
+    shades = plt.get_cmap("cividis")(np.linspace(0.0, 0.68, len(lams)))
     ends = []
     for lam, shade in zip(lams, shades):
         value = base + lam * np.maximum(c - rates, 0) - float(curve.distortion(0.0))
@@ -84,7 +84,8 @@ def penalised(curve: Curve, c: float, beta: float, lams: Sequence[float]) -> Fig
     limits = thresholds(curve, c, beta)
     for value, text in ((limits.origin_unstable, "β − s(0)"), (limits.held, "λ* = β − s(c)"), (beta, "β")):
         right.axvline(value, color=GREY, linewidth=1, linestyle=":")
-        right.text(value, 0.52 * c, text + " ", color=GREY, rotation=90, va="center", ha="right")
+        side = "left" if value == beta else "right"
+        right.text(value, 0.45 * c, f" {text} ", color=GREY, rotation=90, va="center", ha=side)
     right.set(xlabel="penalty weight λ", ylabel="rate at the minimum [nats]", ylim=(-0.03 * c, 1.12 * c))
     return fig
 
@@ -107,6 +108,26 @@ def regime_map(
                 markeredgecolor="white", markeredgewidth=0.4)
     ax.set(xlabel="target c [nats]", xlim=(0, line[-1]), ylim=(0, top), title=title)
     ax.grid(False)
+
+
+def network_map(ax: Axes, lam: ArrayLike, c: ArrayLike, found: Sequence[str], star: tuple[ArrayLike, ArrayLike],
+                beta: float = 1.0) -> None:
+    """Trained runs in the (c, lam) plane, lam on a log scale, under lam*(c) = beta - s(c) read from other runs.
+
+    lam, c, found: one entry a run; star: targets and lam* at them.
+    """
+    lam, c = np.asarray(lam, float), np.asarray(c, float)
+    ax.set(yscale="log", xlim=(0, 1.08 * c.max()), ylim=(0.75 * lam.min(), 1.3 * lam.max()), xlabel="target c [nats]",
+           ylabel="penalty weight λ")
+    ax.plot(*star, color="black")
+    ax.axhline(beta, color="black", linestyle="-.", linewidth=1.3)
+    for x, y, name in zip(c, lam, found):
+        ax.plot(x, y, marker=REGIME_LOOKS[name].marker, color=REGIME_LOOKS[name].colour, markersize=9, linestyle="none",
+                markeredgecolor="white")
+    ticks = np.unique(lam)
+    ax.set_yticks(ticks, [f"{value:g}" for value in ticks])
+    ax.minorticks_off()
+    label_ends(ax, [(c.max(), beta, "β", "black"), (c.max(), float(np.asarray(star[1])[-1]), "λ*(c) from β-VAEs", "black")], gap=0.07)
 
 
 def draw_thresholds(ax: Axes, c: ArrayLike, limits: ArrayLike, top: float) -> None:
@@ -152,17 +173,6 @@ def blur(batches: ArrayLike, lams: ArrayLike, measured: ArrayLike, simple: Array
     return fig
 
 
-def duty(lams: ArrayLike, readings: ArrayLike, exact: float, xlabel: str = "penalty weight λ") -> Figure:
-    """lam x duty against lam: flat at lam* however large lam is; the duty cycle itself in the right panel."""
-    fig, ax = plt.subplots(figsize=(7.2, 3.6))
-    ax.axhline(exact, color="black", linewidth=1.3)
-    ax.plot(lams, np.asarray(readings), "s", color="#0072B2")
-    ax.plot(lams, np.asarray(readings) / lams, "o", color="#E69F00")
-    ax.set(xlabel=xlabel, ylim=(0, None))
-    label_ends(ax, [(0, exact, "λ* exact", "black")])
-    return fig
-
-
 def plane(ax: Axes, top: float, c: float) -> None:
     """An empty (R, I) plane in nats: the impossible half shaded, the target R = c marked."""
     ax.fill_between([0, top], [0, top], top, color="#eeeeee", linewidth=0, zorder=0)
@@ -175,11 +185,31 @@ def plane(ax: Axes, top: float, c: float) -> None:
 
 
 def trajectory(ax: Axes, rate: ArrayLike, mi: ArrayLike, colour: str, label: str, at: tuple[float, float],
-               dash: str = "-", ticks: ArrayLike | None = None) -> None:
-    """One run in the (R, I) plane, an arrow head at its end, its name at `at`; `ticks` marks records."""
+               dash: str = "-", every: int = 1) -> None:
+    """One run in the (R, I) plane: a dot every `every` records (close dots: slow), a large one at the end.
+
+    Its name stands at `at`, with a thin line to the nearest point of the run.
+    """
     rate, mi = np.asarray(rate), np.asarray(mi)
     ax.plot(rate, mi, color=colour, linestyle=dash, zorder=3)
-    if ticks is not None:
-        ax.plot(rate[ticks], mi[ticks], "o", color=colour, markersize=4.5, zorder=4)
+    ax.plot(rate[::every], mi[::every], "o", color=colour, markersize=4, zorder=4, linestyle="none")
     ax.plot(rate[-1], mi[-1], marker="o", color=colour, markersize=9, zorder=4, clip_on=False)
-    ax.text(*at, label, color=colour, va="center")
+    k = int(np.argmin((rate - at[0]) ** 2 + (mi - at[1]) ** 2))
+    ax.annotate(label, (rate[k], mi[k]), xytext=at, color=colour, va="center", ha="center",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+                arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.8})
+
+
+def readings(ax: Axes, groups: Mapping[str, tuple[ArrayLike, ArrayLike, str, str]], c: float) -> None:
+    """beta - slope against the rate at which it was read: groups are name -> (rates, readings, marker, colour).
+
+    The first group is drawn as a line too; where the others agree with it they lie on that line.
+    """
+    for k, (name, (rates, values, marker, colour)) in enumerate(groups.items()):
+        rates, values = np.asarray(rates), np.asarray(values)
+        order = np.argsort(rates)
+        ax.plot(rates[order], values[order], marker=marker, color=colour, linestyle="-" if k == 0 else "none",
+                linewidth=1.3, markersize=8, label=name)
+    ax.axvline(c, color=GREY, linewidth=1, linestyle=":")
+    ax.text(c, ax.get_ylim()[1], " target c", color=GREY, va="top")
+    ax.legend(loc="lower right")

@@ -1,0 +1,70 @@
+"""What the Trainer costs over a bare PyTorch loop: `python tests/benchmarks/training_loop.py`.
+
+Both train the same model on the same mini-batches with the same optimiser, in turn, so that a machine that slows down slows
+both. Prints the median over the pairs of (Trainer / bare); 1.00 is no overhead. Nothing here is asserted in a test.
+"""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+
+import torch
+
+from klcourse.data import PAD, load
+from klcourse.models import gaussian_kl
+from klcourse.runs import RunConfig, build_trainer
+
+PAIRS = 15
+CASES = {
+    "mnist, factorised": (RunConfig(data="mnist"), 60),
+    "mnist, PixelCNN": (RunConfig(data="mnist", decoder="ar", batch_size=20), 8),
+    "text, LSTM 64": (RunConfig(data="text", hidden=64, batch_size=50), 12),
+}
+
+
+def bare_loop(model, x, batch_size, optimizer, order, steps):
+    """The loop one would write by hand: index, forward, loss, backward, step."""
+    for i in range(steps):
+        batch = x[order[i * batch_size : (i + 1) * batch_size]]
+        batch = batch.float() if x.dtype == torch.uint8 else batch[:, : int((batch != PAD).sum(1).max())]
+        mu, logvar = model.encode(batch)
+        z = mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
+        loss = -model.log_px(batch, z).mean() + gaussian_kl(mu, logvar).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        if x.dtype != torch.uint8:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimizer.step()
+        loss.item()  # everybody logs the loss
+
+
+def seconds(work) -> float:
+    """Wall time of a call."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def ratio(config: RunConfig, steps: int) -> float:
+    """Median over pairs of the Trainer's time over the bare loop's."""
+    data = load(config.data)
+    ours, theirs = build_trainer(config, data), build_trainer(config, data)
+    theirs.model.train()
+    optimizer = torch.optim.Adam(theirs.model.parameters(), lr=config.lr, fused=True)
+    order = torch.randperm(len(ours.x))
+
+    def trainer():
+        for _ in range(steps):
+            ours.step()
+
+    def bare():
+        bare_loop(theirs.model, theirs.x, ours.batch_size, optimizer, order, steps)
+
+    trainer(), bare()  # warm up
+    return median(seconds(trainer) / seconds(bare) for _ in range(PAIRS))
+
+
+if __name__ == "__main__":
+    for name, (config, steps) in CASES.items():
+        print(f"{name:20} Trainer / bare loop = {ratio(config, steps):.3f}  (median of {PAIRS} pairs of {steps} steps)")
