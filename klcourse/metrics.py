@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from klcourse.data import PAD
-from klcourse.models import VAE, gaussian_kl, normal, reparameterise
+from klcourse.models import VAE, gaussian_kl, reparameterise
 
 ROWS = 1000  # rows a network sees at a time
 CELLS = 4_000_000  # cells of an (examples x posteriors x dims) table held at a time: 32 MB as float64
@@ -100,16 +100,15 @@ def mutual_information(mu: Tensor, logvar: Tensor, generator: torch.Generator | 
     # sum_k (z_k - mu_k)^2 / var_k, expanded so that it is two matrix products and no (n, N, d) table
     constant = (mu.square() * precision + logvar + LOG_2PI).sum(-1)  # (N,)
     own = log_normal(z, mu, logvar)  # (N,) log q(z_i|x_i)
-    included, left_out = [], []
+    left_out = []  # log of the sum over j other than i
     for s in chunks(n, CELLS // n):
         log_q = -0.5 * (z[s].square() @ precision.T - 2 * z[s] @ (mu * precision).T + constant)  # (n, N)
         rows = torch.arange(s.stop - s.start)
-        log_q[rows, rows + s.start] = own[s]
-        included.append(log_q.logsumexp(1))
         log_q[rows, rows + s.start] = -torch.inf
         left_out.append(log_q.logsumexp(1))
-    lower = (own - torch.cat(included)).mean().item() + math.log(n)
-    upper = (own - torch.cat(left_out)).mean().item() + math.log(n - 1)
+    others = torch.cat(left_out)
+    lower = (own - torch.logaddexp(others, own)).mean().item() + math.log(n)
+    upper = (own - others).mean().item() + math.log(n - 1)
     return MutualInformation(lower, upper, math.log(n))
 
 

@@ -160,7 +160,8 @@ class Trainer:
 
         Raises TrainingDiverged, with the weights as the step before left them, if the loss is not finite.
         """
-        self.model.train()
+        if not self.model.training:  # train() walks over all modules: not for every step
+            self.model.train()
         generator = seeded(self.seed, NOISE, self.steps)
         x, y = self.batch(ORDER, generator)
         terms = self.terms(x, y, generator)

@@ -12,12 +12,11 @@ from numpy.typing import ArrayLike
 
 from klcourse.exact.ppca import PPCA
 
-GREY = "#707070"
-GREEN, ORANGE, BLUE, PINK, BLACK = "#009E73", "#E69F00", "#0072B2", "#CC79A7", "#222222"
+GREEN, ORANGE, BLUE, PINK = "#009E73", "#E69F00", "#0072B2", "#CC79A7"
 
 
 def tangents(curve: PPCA, betas: Sequence[float], top: float) -> Figure:
-    """D(R) with the optimum of each beta as a dot and the line of slope -beta that touches the curve there."""
+    """D(R) with the optimum of each beta as a dot, and the line of slope -beta that touches it there."""
     fig, ax = plt.subplots(figsize=(7.2, 4.3))
     rates = np.linspace(0, top, 400)
     values = np.asarray(curve.distortion(rates))
@@ -36,36 +35,41 @@ def tangents(curve: PPCA, betas: Sequence[float], top: float) -> Figure:
     return fig
 
 
-def stacked(ax: Axes, x: ArrayLike, parts: Mapping[str, tuple[ArrayLike, str]], top: float | None = None) -> None:
-    """Areas on top of one another, named inside where there is room: name -> (values, colour)."""
+def stacked(ax: Axes, x: ArrayLike, parts: Mapping[str, tuple[ArrayLike, str]]) -> None:
+    """Areas on top of one another, first at the bottom: name -> (values, colour)."""
     x = np.asarray(x, float)
     values = np.array([v for v, _ in parts.values()], float)
     colours = [colour for _, colour in parts.values()]
     ax.stackplot(x, values, colors=colours, alpha=0.85, linewidth=0)
     ax.plot(x, values.sum(0), color="black", linewidth=1.6)
-    ax.set(xlim=(x[0], x[-1]), ylim=(0, top or 1.05 * values.sum(0).max()))
+    ax.set(xlim=(x[0], x[-1]), ylim=(0, 1.05 * values.sum(0).max()))
 
 
-def two_prices(curves: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike, str, str]], named: Sequence[float],
-               at: Mapping[str, tuple[float, float]]) -> Figure:
-    """Information against total correlation: curves are name -> (betas, TC, I, colour, marker), named at `at`."""
+def two_prices(
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike, str, str]], named: Sequence[float],
+    at: Mapping[str, tuple[float, float]],
+) -> Figure:
+    """I_q against total correlation: curves are name -> (betas, TC, I, colour, marker), named at `at`."""
     fig, ax = plt.subplots(figsize=(7.2, 4.2))
     for name, (betas, tc, mi, colour, marker) in curves.items():
         betas, tc, mi = (np.asarray(part, float) for part in (betas, tc, mi))
         ax.plot(tc, mi, color=colour, marker=marker, markersize=6)
         for beta in named:
             k = int(np.argmin(abs(betas - beta)))
-            ax.annotate(f"β = {betas[k]:g}", (tc[k], mi[k]), xytext=(9, -1 if mi[k] < 0.1 else -14), textcoords="offset points",
+            shift = (9, -1 if mi[k] < 0.1 else -14)
+            ax.annotate(f"β = {betas[k]:g}", (tc[k], mi[k]), xytext=shift, textcoords="offset points",
                         color=colour, fontsize=10)
         ax.text(*at[name], name, color=colour, weight="bold")
     ax.annotate("β = 1:\nthe ELBO", (tc[0], mi[0]), xytext=(0, -34), textcoords="offset points", ha="center")
-    ax.set(xlabel="total correlation of q(z) [nats]", ylabel="information $I_q(x;z)$ [nats]", xlim=(-0.006, 0.315),
-           ylim=(-0.03, 1.2))
+    ax.set(xlabel="total correlation of q(z) [nats]", ylabel="information $I_q(x;z)$ [nats]",
+           xlim=(-0.006, 0.315), ylim=(-0.03, 1.2))
     return fig
 
 
-def measured_curve(rates: ArrayLike, distortions: ArrayLike, betas: ArrayLike, named: Sequence[float]) -> Figure:
-    """Measured (R, D), one dot a beta, and through each dot a short line of slope -beta: it should touch the curve."""
+def measured_curve(
+    rates: ArrayLike, distortions: ArrayLike, betas: ArrayLike, named: Sequence[float]
+) -> Figure:
+    """Measured (R, D), a dot a beta, each with a short line of slope -beta that should touch the curve."""
     rates, distortions, betas = (np.asarray(part, float) for part in (rates, distortions, betas))
     order = np.argsort(rates)
     fig, ax = plt.subplots(figsize=(7.2, 4.3))
@@ -73,9 +77,9 @@ def measured_curve(rates: ArrayLike, distortions: ArrayLike, betas: ArrayLike, n
     width, height = np.ptp(rates), np.ptp(distortions)
     for r, d, beta in zip(rates, distortions, betas):
         reach = 0.09 / np.hypot(1 / width, beta / height)  # the same length on paper for every slope
-        ax.plot([r - reach, r + reach], [d + beta * reach, d - beta * reach], color=GREEN, linewidth=2.4, zorder=2)
+        ax.plot([r - reach, r + reach], [d + beta * reach, d - beta * reach], color=GREEN, linewidth=2.4)
         ax.plot(r, d, "D", color=GREEN, markersize=6, markeredgecolor="white", zorder=3)
         if beta in named:
-            ax.annotate(f"β = {beta:g}", (r, d), xytext=(10, 7), textcoords="offset points", color=BLACK)
+            ax.annotate(f"β = {beta:g}", (r, d), xytext=(10, 7), textcoords="offset points")
     ax.set(xlabel="rate R [nats]", ylabel="distortion D [nats]")
     return fig

@@ -16,6 +16,7 @@ from klcourse.exact.regimes import Curve, best_rate, regime, thresholds
 from klcourse.plots import label_ends
 
 GREY = "#707070"
+DOT = {"markersize": 10, "markeredgecolor": "white", "clip_on": False, "zorder": 4}
 
 
 class Look(NamedTuple):
@@ -65,8 +66,7 @@ def penalised(curve: Curve, c: float, beta: float, lams: Sequence[float]) -> Fig
         rate = best_rate(curve, lam, c, beta)
         name = regime(curve, lam, c, beta)
         left.plot(rates[rates <= c], value[rates <= c], color=shade)
-        left.plot(rate, np.interp(rate, rates, value), marker=REGIME_LOOKS[name].marker, color=shade, markersize=10,
-                  markeredgecolor="white", clip_on=False, zorder=4)
+        left.plot(rate, np.interp(rate, rates, value), marker=REGIME_LOOKS[name].marker, color=shade, **DOT)
         ends.append((0.0, value[0], f"λ = {lam:g}: {name}", shade))
     left.plot(rates[rates >= c], base[rates >= c] - float(curve.distortion(0.0)), color="black")
     left.axvline(c, color=GREY, linewidth=1, linestyle=":")
@@ -74,13 +74,12 @@ def penalised(curve: Curve, c: float, beta: float, lams: Sequence[float]) -> Fig
     left.set(xlabel="rate R [nats]", ylabel="F(R) − D(0) [nats]", xlim=(0, rates[-1]))
     for _, y, text, shade in ends:
         left.annotate(text, (0, y), xytext=(8, -1), textcoords="offset points", color=shade, va="bottom",
-                      rotation=0, fontsize=10.5, bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.5})
+                      bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1})
     grid = np.linspace(0, 1.25 * beta, 500)
     right.plot(grid, [best_rate(curve, lam, c, beta) for lam in grid], color="black")
     for lam, shade in zip(lams, shades):
         look = REGIME_LOOKS[regime(curve, lam, c, beta)]
-        right.plot(lam, best_rate(curve, lam, c, beta), marker=look.marker, color=shade, markersize=10,
-                   markeredgecolor="white", zorder=4, clip_on=False)
+        right.plot(lam, best_rate(curve, lam, c, beta), marker=look.marker, color=shade, **DOT)
     limits = thresholds(curve, c, beta)
     for value, text in ((limits.origin_unstable, "β − s(0)"), (limits.held, "λ* = β − s(c)"), (beta, "β")):
         right.axvline(value, color=GREY, linewidth=1, linestyle=":")
@@ -110,24 +109,27 @@ def regime_map(
     ax.grid(False)
 
 
-def network_map(ax: Axes, lam: ArrayLike, c: ArrayLike, found: Sequence[str], star: tuple[ArrayLike, ArrayLike],
-                beta: float = 1.0) -> None:
-    """Trained runs in the (c, lam) plane, lam on a log scale, under lam*(c) = beta - s(c) read from other runs.
+def network_map(
+    ax: Axes, lam: ArrayLike, c: ArrayLike, found: Sequence[str], star: tuple[ArrayLike, ArrayLike],
+    beta: float = 1.0,
+) -> None:
+    """Trained runs in the (c, lam) plane, lam on a log scale, under the lam*(c) read from other runs.
 
     lam, c, found: one entry a run; star: targets and lam* at them.
     """
     lam, c = np.asarray(lam, float), np.asarray(c, float)
-    ax.set(yscale="log", xlim=(0, 1.08 * c.max()), ylim=(0.75 * lam.min(), 1.3 * lam.max()), xlabel="target c [nats]",
-           ylabel="penalty weight λ")
+    ax.set(yscale="log", xlim=(0, 1.08 * c.max()), ylim=(0.75 * lam.min(), 1.3 * lam.max()),
+           xlabel="target c [nats]", ylabel="penalty weight λ")
     ax.plot(*star, color="black")
     ax.axhline(beta, color="black", linestyle="-.", linewidth=1.3)
     for x, y, name in zip(c, lam, found):
-        ax.plot(x, y, marker=REGIME_LOOKS[name].marker, color=REGIME_LOOKS[name].colour, markersize=9, linestyle="none",
-                markeredgecolor="white")
+        look = REGIME_LOOKS[name]
+        ax.plot(x, y, marker=look.marker, color=look.colour, markersize=9, markeredgecolor="white")
     ticks = np.unique(lam)
     ax.set_yticks(ticks, [f"{value:g}" for value in ticks])
     ax.minorticks_off()
-    label_ends(ax, [(c.max(), beta, "β", "black"), (c.max(), float(np.asarray(star[1])[-1]), "λ*(c) from β-VAEs", "black")], gap=0.07)
+    last = float(np.asarray(star[1])[-1])
+    label_ends(ax, [(c.max(), beta, "β", "black"), (c.max(), last, "λ*(c) from β-VAEs", "black")], gap=0.07)
 
 
 def draw_thresholds(ax: Axes, c: ArrayLike, limits: ArrayLike, top: float) -> None:
@@ -145,8 +147,9 @@ def draw_thresholds(ax: Axes, c: ArrayLike, limits: ArrayLike, top: float) -> No
 
 def regime_legend(fig: Figure, names: Sequence[str] = tuple(REGIME_LOOKS)) -> None:
     """The regimes' markers in one row above the panels."""
-    handles = [plt.Line2D([], [], marker=REGIME_LOOKS[n].marker, color=REGIME_LOOKS[n].colour, linestyle="none", label=n)
-               for n in names]
+    looks = [(name, *REGIME_LOOKS[name]) for name in names]
+    handles = [plt.Line2D([], [], marker=m, color=colour, linestyle="none", label=n)
+               for n, colour, m in looks]
     fig.legend(handles=handles, loc="outside upper center", ncols=len(names))
 
 
@@ -201,7 +204,7 @@ def trajectory(ax: Axes, rate: ArrayLike, mi: ArrayLike, colour: str, label: str
 
 
 def readings(ax: Axes, groups: Mapping[str, tuple[ArrayLike, ArrayLike, str, str]], c: float) -> None:
-    """beta - slope against the rate at which it was read: groups are name -> (rates, readings, marker, colour).
+    """beta - slope against the rate it was read at: groups are name -> (rates, readings, marker, colour).
 
     The first group is drawn as a line too; where the others agree with it they lie on that line.
     """

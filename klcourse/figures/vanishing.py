@@ -14,7 +14,7 @@ GREY, BLUE, ORANGE = "#707070", "#0072B2", "#D55E00"
 
 
 def wish(rate: ArrayLike, mi: ArrayLike, top: float = 1.2) -> Figure:
-    """Rate and information of many encoders, the impossible half (grey), the article's ideal on the I axis."""
+    """Rate and information of encoders, the impossible half (grey), the article's ideal on the I axis."""
     fig, ax = plt.subplots(figsize=(5.4, 4.7))
     ax.fill_between([0, top], [0, top], top, color="#eeeeee", linewidth=0)
     ax.plot([0, top], [0, top], color="#b0b0b0", linewidth=1)

@@ -8,37 +8,52 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-MARKS = {"holds": ("o", "full", "#0072B2"), "holds if": ("o", "left", "#0072B2"), "fails as written": ("X", "full", "#D55E00")}
+BLUE, RED, GREEN = "#0072B2", "#D55E00", "#009E73"
+MARKS = {
+    "holds": ("o", "full", BLUE),
+    "holds if": ("o", "left", BLUE),
+    "fails as written": ("X", "full", RED),
+}
+RING = {"marker": "o", "fillstyle": "none", "color": GREEN, "markeredgewidth": 2, "linestyle": "none"}
 
 
-def chain(stages: Mapping[str, Mapping[str, str]], verdicts: Mapping[str, str], rescued: Mapping[str, bool | None]) -> Figure:
-    """One row a stage of the argument, stage -> {claim: short words}: full marks for 'holds', half for 'holds if', a
-    cross for 'fails as written', with a ring where a rescue reading works.
+def chain(
+    stages: Mapping[str, Mapping[str, str]], verdicts: Mapping[str, str], rescued: Mapping[str, bool | None]
+) -> Figure:
+    """One row a stage of the argument, stage -> {claim: short words}, a mark a claim.
+
+    Full: 'holds'; half: 'holds if'; a cross: 'fails as written'; a ring: a rescue reading works.
     """
     fig, ax = plt.subplots(figsize=(10.8, 0.62 * len(stages) + 0.9))
     for row, (stage, claims) in enumerate(stages.items()):
         ax.text(-0.22, -row, stage, ha="right", va="center", weight="bold")
         for k, (claim, words) in enumerate(claims.items()):
             marker, fill, colour = MARKS[verdicts[claim]]
-            ax.plot(k, -row, marker=marker, fillstyle=fill, color=colour, markersize=17, markerfacecoloralt="white",
-                    markeredgecolor=colour, linestyle="none")
+            ax.plot(k, -row, marker=marker, fillstyle=fill, color=colour, markersize=17,
+                    markerfacecoloralt="white", markeredgecolor=colour)
             if rescued.get(claim):
-                ax.plot(k, -row, marker="o", fillstyle="none", color="#009E73", markersize=25, markeredgewidth=2)
+                ax.plot(k, -row, markersize=25, **RING)
             ax.text(k + 0.12, -row, f"{claim}  {words}", va="center", fontsize=10.5)
-    handles = [plt.Line2D([], [], marker=m, fillstyle=f, color=c, markerfacecoloralt="white", linestyle="none", markersize=12,
-                          label=name) for name, (m, f, c) in MARKS.items()]
-    handles.append(plt.Line2D([], [], marker="o", fillstyle="none", color="#009E73", markersize=15, markeredgewidth=2,
-                              linestyle="none", label="a rescue reading works"))
+    handles = [plt.Line2D([], [], marker=m, fillstyle=f, color=colour, markerfacecoloralt="white",
+                          linestyle="none", markersize=12, label=name)
+               for name, (m, f, colour) in MARKS.items()]
+    handles.append(plt.Line2D([], [], markersize=15, label="a rescue reading works", **RING))
     fig.legend(handles=handles, loc="outside lower center", ncols=4)
     ax.set(xlim=(-0.2, max(map(len, stages.values()))), ylim=(-len(stages) + 0.4, 0.6))
     ax.axis("off")
     return fig
 
 
-def frontier(sweep: tuple[ArrayLike, ArrayLike], groups: Mapping[str, tuple[ArrayLike, ArrayLike, str, str]]) -> Figure:
-    """Information against its cost in ELBO: plain beta-VAEs as a line, groups name -> (costs, infos, marker, colour)."""
+def frontier(
+    sweep: tuple[ArrayLike, ArrayLike], groups: Mapping[str, tuple[ArrayLike, ArrayLike, str, str]]
+) -> Figure:
+    """Information against its cost in ELBO, nats.
+
+    sweep: (costs, informations) of plain beta-VAEs, drawn as a line; groups: name -> (costs, informations,
+    marker, colour).
+    """
     fig, ax = plt.subplots(figsize=(7.4, 4.4))
-    ax.plot(*sweep, "D-", color="#009E73", linewidth=1.3, label="β-VAE, β from 1.5 down to 0.1")
+    ax.plot(*sweep, "D-", color=GREEN, linewidth=1.3, label="β-VAE, β from 1.5 down to 0.1")
     for name, (cost, info, marker, colour) in groups.items():
         ax.plot(cost, info, marker, color=colour, label=name)
     ax.set(xlabel="cost: ELBO of the best run − ELBO [nats]", ylabel="information $I_q$ [nats]")
