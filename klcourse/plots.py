@@ -63,6 +63,13 @@ def show(fig: Figure, caption: str) -> None:
     display(Markdown(f"*{caption}*" if "*" not in caption else caption))
 
 
+def show_text_table(frame: pd.DataFrame) -> None:
+    """Put a table of sentences into the notebook: left-aligned, wrapped, without an index."""
+    cell = '<td style="text-align: left; vertical-align: top; white-space: normal; max-width: 17em">'
+    html = frame.to_html(index=False, justify="left", border=0).replace("<td>", cell)
+    display({"text/html": html, "text/plain": frame.to_string(index=False)}, raw=True)
+
+
 def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]], gap: float = 0.055) -> None:
     """Write names at the right end of curves, (x, y, text, colour) each, moved apart where they would overlap.
 
@@ -102,24 +109,35 @@ def history_curves(ax: Axes, histories: Mapping[str, pd.DataFrame], column: str,
     label_ends(ax, ends)
 
 
-def rate_information_plane(ax: Axes, points: Sequence[tuple[str, str, float, float]], cap: float | None = None) -> None:
-    """The (R, I) plane, nats: points are (label, objective, rate, mi). Above the diagonal I > R is impossible."""
-    top = 1.12 * max(1.0, *(max(r, i) for _, _, r, i in points))
+def rate_information_plane(ax: Axes, points: Sequence[tuple[str, str, float, float]]) -> None:
+    """The (R, I) plane, nats: points are (label, objective, rate, mi). Above the diagonal I > R is impossible.
+
+    Points that would print on top of each other share one label.
+    """
+    right = 1.3 * max(1.0, *(r for _, _, r, _ in points))
+    top = min(right, 1.5 * max(0.5, *(i for _, _, _, i in points)))
     ax.fill_between([0, top], [0, top], top, color="#eeeeee", linewidth=0, zorder=0)
     ax.plot([0, top], [0, top], color="#b0b0b0", linewidth=1, zorder=1)
-    ax.text(0.06 * top, 0.9 * top, "impossible: I > R", color="#707070")
-    if cap is not None and cap < top:
-        ax.axhline(cap, color="#b0b0b0", linewidth=1, linestyle=":")
-        ax.text(top, cap, f"cap log N = {cap:.1f} ", ha="right", va="bottom", color="#707070")
-    height = -1.0
-    for label, objective, r, i in sorted(points, key=lambda p: (p[3], p[2])):  # names in a column, by information
+    ax.text(0.02 * right, 0.93 * top, "impossible: I > R", color="#707070")
+    groups: list[list[tuple[str, str, float, float]]] = []
+    for point in sorted(points, key=lambda p: p[2]):
+        label, objective, r, i = point
         style = style_of(objective)
-        height = max(i / top, height + 0.062)
         ax.plot(r, i, marker=style.marker, color=style.colour, markersize=9, linestyle="none", clip_on=False, zorder=3)
-        ax.annotate(label, (r, i), xytext=(1.04, height), textcoords="axes fraction", color=style.colour, va="center",
-                    annotation_clip=False, arrowprops={"arrowstyle": "-", "color": style.colour, "linewidth": 0.6,
-                                                       "alpha": 0.6, "shrinkB": 5})
-    ax.set(xlim=(0, top), ylim=(0, top), aspect="equal", xlabel="rate R [nats]", ylabel="information $I_q(x;z)$ [nats]")
+        near = (g for g in groups if r - g[-1][2] < 0.04 * right and abs(i - g[-1][3]) < 0.09 * top)
+        group = next(near, None)
+        groups.append([point]) if group is None else group.append(point)
+    for group in groups:
+        r, i = group[-1][2], np.mean([p[3] for p in group])
+        colour = style_of(group[0][1]).colour if len({p[1] for p in group}) == 1 else "#404040"
+        crowded = any(g is not group and 0 < g[0][2] - r < 0.3 * right and abs(g[0][3] - i) < 0.08 * top for g in groups)
+        leftwards = crowded and r > 0.3 * right
+        x, ha = (-10, "right") if leftwards else (10, "left")
+        text = ", ".join(p[0] for p in group)
+        ax.annotate(text if len(text) < 33 else "\n".join(p[0] for p in group), (group[0][2] if leftwards else r, i), color=colour, ha=ha,
+                    xytext=(x, 16 if crowded and not leftwards else 3), textcoords="offset points", va="bottom",
+                    annotation_clip=False)
+    ax.set(xlim=(0, right), ylim=(0, top), xlabel="rate R [nats]", ylabel="information $I_q(x;z)$ [nats]")
 
 
 def digits(rows: Mapping[str, np.ndarray], scale: float = 0.62) -> Figure:

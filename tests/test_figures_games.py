@@ -26,11 +26,11 @@ def ax():
 @pytest.mark.parametrize("w, v", [(0.0, 0.0), (0.4, 0.3), (-1.1, 0.2)])
 def test_slopes_of_the_plane_are_the_payoffs_derivatives(w, v):
     h = 1e-6
-    rise = [
-        (figures.matched_payoff(w + h * a, v + h * b, **POINT) - figures.matched_payoff(w - h * a, v - h * b, **POINT))
-        / (2 * h)
-        for a, b in ((1, 0), (0, 1))
-    ]
+
+    def payoff(step_w: float, step_v: float) -> float:
+        return figures.matched_payoff(w + step_w, v + step_v, **POINT)
+
+    rise = [(payoff(h, 0) - payoff(-h, 0)) / (2 * h), (payoff(0, h) - payoff(0, -h)) / (2 * h)]
     assert figures.matched_slopes(w, v, **POINT) == pytest.approx(rise, abs=1e-7)
 
 
@@ -79,7 +79,7 @@ def test_arrows_point_where_the_mover_gains(ax):
         lambda ax: labelling.moved_threshold(ax, (0.0, 0.5)),
         lambda ax: newgame.condition_map(ax, 0.5),
         lambda ax: newgame.loss_along_paths(ax, 0.5, lam=0.9, c=1.0),
-        lambda ax: newgame.gap_plane(ax, [Quantities(J=1.0, G=0.1)], [Quantities(J=0.1, G=1.0)], lam=1.0, c=1.0),
+        lambda ax: newgame.gap_plane(ax, [Quantities(J=1.0)], [Quantities(J=0.1, G=1.0)], lam=1.0, c=1.0),
         lambda ax: newgame.codes_and_aggregate(ax, gaussian.optimum(3.0, 1.0)),
     ],
 )

@@ -1,4 +1,4 @@
-"""Studies: one table from many runs, no run done twice, a failed one reported, stored ones still what the code describes."""
+"""Studies: a table from many runs, none done twice, failed ones reported, stored ones what the code describes."""
 
 import json
 import os
@@ -15,8 +15,7 @@ import pytest
 
 from klcourse.data import load
 from klcourse.runs import RunConfig, train
-from klcourse.studies import StudyError, load_history, load_provenance, load_study
-from klcourse.studies import runner
+from klcourse.studies import StudyError, load_history, load_provenance, load_study, runner
 from klcourse.studies.__main__ import main
 from klcourse.studies.definitions import STUDIES, Study, StudyRun, grid
 from klcourse.studies.store import RESULTS
@@ -48,7 +47,8 @@ def test_the_files_of_a_study(made):
     table, record = load_study("tiny", out), load_provenance("tiny", out)
     assert list(table["lam"]) == [0.5, 2.0] and list(table["run"]) == [0, 1]
     assert np.isfinite(table.drop(columns="objective")).all().all()
-    assert record["data"] == [{"name": "mnist", "limit": 200, "fingerprint": load("mnist", limit=200).fingerprint}]
+    fingerprint = load("mnist", limit=200).fingerprint
+    assert record["data"] == [{"name": "mnist", "limit": 200, "fingerprint": fingerprint}]
     assert record["seeds"] == [0] and record["failed"] == {} and record["rows"] == 2
     assert [run["lam"] for run in record["runs"]] == [0.5, 2.0] and record["seconds"] > 0
 
@@ -61,7 +61,8 @@ def test_a_row_says_what_the_run_says(made):
         assert row[name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
     last = run.history[run.history["epoch"] > 1]  # one row an epoch: 4 steps of 50
     assert len(last) == 1
-    for name, column in ("duty", "penalty_on"), ("train_rate", "rate"), ("train_distortion", "distortion"):
+    pairs = [("duty", "penalty_on"), ("train_rate", "rate"), ("train_distortion", "distortion")]
+    for name, column in pairs:
         assert row[name] == pytest.approx(last[column].item(), rel=1e-4)
 
 
@@ -90,6 +91,7 @@ def test_the_key_changes_with_everything_that_changes_the_numbers():
     others = [
         replace(run, eta=0.1),
         replace(run, trace=5),
+        replace(run, lam=0.5),
         *(replace(run, config=replace(run.config, **{name: value}))
           for name, value in dict(lam=0.6, seed=1, epochs=3, limit=150, lr=1e-3, decoder="ar").items()),
     ]  # fmt: skip
@@ -131,23 +133,27 @@ def test_one_failed_run_is_reported_and_does_not_stop_the_rest(tmp_path):
     bad = RunConfig(**SMALL | dict(limit=20), objective="mi", lam=1.0)  # batches of 50 from 20 examples
     study = tiny(bad, *grid(SMALL, objective=["mi"], lam=[2.0]))
     failed = runner.run_study("broken", study, tmp_path, tmp_path / "work", progress=False)
-    assert list(failed) == ["0 (objective=mi, lam=1.0)"] and "batch_size = 50 with 20 training examples" in failed.popitem()[1]
+    assert list(failed) == ["0 (objective=mi, lam=1.0)"]
+    assert "batch_size = 50 with 20 training examples" in failed.popitem()[1]
     with pytest.warns(UserWarning, match="1 of 2 runs failed.*python -m klcourse.studies broken"):
         table = load_study("broken", tmp_path)
     assert list(table["run"]) == [1] and list(table["lam"]) == [2.0]
 
 
-def test_the_curve_and_dual_ascent(tmp_path):
+@pytest.mark.parametrize("objective", ["mi", "beta"])
+def test_the_curve_and_dual_ascent(tmp_path, objective):
     config = RunConfig(**SMALL | dict(epochs=10), objective="mi", lam=0.5, c=4.0)
-    study = Study("A test.", ("role", "eta"), (
-        StudyRun(config, role="fixed", trace=4),
-        StudyRun(config, role="dual", eta=0.1, trace=1),
-    ))  # fmt: skip
+    ascent = StudyRun(config, role="dual", eta=0.1, trace=1)
+    if objective == "beta":  # the Lagrangian: lam and c belong to the ascent
+        config = RunConfig(**SMALL | dict(epochs=10), objective="beta", beta=1.0)
+        ascent = StudyRun(config, role="dual", eta=0.1, trace=1, lam=0.5, c=4.0)
+    study = Study("A test.", ("role", "eta", "lam", "c"), (StudyRun(config, role="fixed", trace=4), ascent))
     assert runner.run_study("dual", study, tmp_path, tmp_path / "work", progress=False) == {}
     table, curves = load_study("dual", tmp_path).set_index("role"), load_history("dual", tmp_path)
     fixed, dual = (curves[curves["run"] == i] for i in (0, 1))
-    assert list(fixed["step"]) == list(range(4, 41, 4)) and (fixed["lam"] == 0.5).all()
-    assert table.loc["fixed", "lam_mean"] == 0.5 and table.loc["dual", "lam_mean"] == pytest.approx(dual["lam"][-4:].mean())
+    assert list(fixed["step"]) == list(range(4, 41, 4)) and fixed["lam"].nunique() == 1
+    assert table.loc["dual", "lam"] == 0.5 and table.loc["dual", "c"] == 4.0
+    assert table.loc["dual", "lam_mean"] == pytest.approx(dual["lam"][-4:].mean(), abs=1e-5)
     # the rule, replayed from what was logged: trace = 1, so train_rate is the rate of that very batch
     lam = 0.5
     for logged, rate in zip(dual["lam"], dual["train_rate"]):
@@ -157,7 +163,15 @@ def test_the_curve_and_dual_ascent(tmp_path):
     assert (fixed["mi"] <= fixed["mi_upper"] + 1e-3).all()  # the order holds in expectation
 
 
-# ------------------------------------------------------------------------------------------ reading, the command
+def test_dual_ascent_on_the_lagrangian_trains_a_beta_vae_of_weight_beta_minus_lam():
+    config = RunConfig(**SMALL, objective="beta", beta=1.0)
+    held = runner.measure(StudyRun(config, eta=1e-12, lam=0.7, c=3.0))["row"]
+    plain = runner.measure(StudyRun(replace(config, beta=0.3)))["row"]
+    for name in "rate", "distortion":
+        assert held[name] == pytest.approx(plain[name], rel=1e-5)
+
+
+# ------------------------------------------------------------------------------------ reading, the command
 
 
 def test_a_missing_study_names_the_command_that_makes_it(tmp_path):
@@ -201,7 +215,7 @@ def test_ctrl_c_keeps_what_is_done(tmp_path, monkeypatch, capsys):
     assert "the same command goes on" in capsys.readouterr().err and len(stamps(tmp_path / "work")) == 1
 
 
-# ------------------------------------------------------------------------------------ the studies as defined and stored
+# ------------------------------------------------------------------------- the studies as defined and stored
 
 
 @pytest.mark.parametrize("name", STUDIES)

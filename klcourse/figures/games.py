@@ -23,7 +23,7 @@ CENTRES = ((0.0, 1.0), (1.0, 0.0))  # x of the columns, y of the rows: row 0 is 
 def payoff_arrows(
     ax: Axes, game: Game, rows: Sequence[str], columns: Sequence[str], digits: int = 2
 ) -> None:
-    """A 2 x 2 game as a picture: every arrow is a move that its module gains by, in nats; "tie" is a free one.
+    """A 2 x 2 game as a picture: every arrow is a move that its module gains by, in nats; "tie": a free one.
 
     Equilibria are framed (dashed: weak). `rows` and `columns` are short names for the axes.
     """
@@ -31,7 +31,8 @@ def payoff_arrows(
     equilibria = {e.cell: e for e in game.equilibria()}
     for i in (0, 1):
         for j in (0, 1):
-            text = "empty" if not game.feasible[i, j] else f"{game.a[i, j] + 1e-12:.{digits}f}".replace("-", "−")
+            number = f"{game.a[i, j] + 1e-12:.{digits}f}".replace("-", "−")  # and never -0.00
+            text = number if game.feasible[i, j] else "empty"
             if game.sd is not None and game.feasible[i, j]:
                 text += f"\n± {game.sd[i, j]:.{digits}f}"
             found = equilibria.get((i, j))
@@ -109,7 +110,7 @@ def wv_plane(
     ax: Axes, data_var: float, sigma2: float = 1.0, beta: float = 1.0, width: float = 2.4,
     starts: Sequence[tuple[float, float]] = (),
 ) -> None:
-    """Contours of the payoff, both best-reply curves, the gradient flow, and full training runs from `starts`.
+    """Contours of the payoff, both best-reply curves, the gradient flow, and training runs from `starts`.
 
     A run moves all five numbers (w, b, v, m, log s2); the plane shows two of them.
     """
@@ -118,7 +119,8 @@ def wv_plane(
     collapse = -float(gaussian.distortion(0.0, data_var, sigma2))
     gain = matched_payoff(w, v, data_var, sigma2, beta) - collapse
     top = max(float(gain.max()), 0.0)
-    levels = [-99.0, -4, -2, -1, -0.5, -0.2, -0.05, *(x for x in (0.05, 0.15, 0.25, 0.35) if x < top), top + 0.05]
+    above = [x for x in (0.05, 0.15, 0.25, 0.35) if x < top]
+    levels = [-99.0, -4, -2, -1, -0.5, -0.2, -0.05, *above, top + 0.05]
     shades = plt.get_cmap("Greys")(np.linspace(0.5, 0.0, len(levels) - 1))
     ax.contourf(w, v, gain, levels=levels, colors=shades)
     along_w, along_v = matched_slopes(w, v, data_var, sigma2, beta)
@@ -144,7 +146,7 @@ def wv_plane(
 def cuts_through_collapse(
     ax: Axes, data_var: float, sigma2: float = 1.0, beta: float = 1.0, reach: float = 0.9
 ) -> None:
-    """The payoff minus its value at collapse along three lines through it: A alone, B alone, both together."""
+    """The payoff minus that of collapse along three lines through it: A alone, B alone, both together."""
     t = np.linspace(-reach, reach, 201)
     w, v, zero = t * np.sqrt(data_var), t / np.sqrt(data_var), 0 * t
     collapse = -float(gaussian.distortion(0.0, data_var, sigma2))
@@ -159,7 +161,7 @@ def cuts_through_collapse(
     ax.set(xlabel="step t:  w = t √Λ  and/or  v = t / √Λ", ylabel="payoff − payoff of collapse [nats]")
 
 
-# --- measured ------------------------------------------------------------------------------------------------
+# --- measured -----------------------------------------------------------------------------------------------
 
 CELLS = (
     (True, True, "z hidden,\nq = p"),
@@ -190,8 +192,8 @@ def measured_cells(ax: Axes, rows: pd.DataFrame, title: str) -> None:
         colour = "black" if k == 3 else "#808080"
         sd = gain.std(ddof=1) if len(gain) > 1 else 0.0
         ax.errorbar(k, gain.mean(), yerr=sd, fmt="_", color=colour, markersize=22, capsize=7, linewidth=1.6)
-        ax.plot(np.full(len(gain), k) + np.linspace(-0.12, 0.12, len(gain)), gain, "o", color=colour, alpha=0.6,
-                markersize=5)
+        places = k + np.linspace(-0.12, 0.12, len(gain))
+        ax.plot(places, gain, "o", color=colour, alpha=0.6, markersize=5)
     ax.axhline(0, color="#b0b0b0", linewidth=1)
     ax.set(xticks=range(4), xlim=(-0.5, 3.5), title=title)
     ax.set_xticklabels([name for _, _, name in CELLS], fontsize=9.5)

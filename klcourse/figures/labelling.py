@@ -44,7 +44,8 @@ def landing(ax: Axes, history: pd.DataFrame, lam: float, d: int) -> None:
     ax.plot(history.step, history.rate, color=SL.colour)
     info = history.dropna(subset=["mi"])
     ax.plot(info.step, info.mi.clip(lower=0), color=SL.colour, linestyle=SL.dash, marker=SL.marker)
-    ax.set(xlabel="training step", ylabel="nats", ylim=(-0.03 * predicted, 1.45 * max(predicted, history.rate.max() / 1.35)))
+    top = max(1.45 * predicted, 1.07 * history.rate.max())
+    ax.set(xlabel="training step", ylabel="nats", ylim=(-0.03 * predicted, top))
     ax.margins(x=0.01)
     label_ends(ax, [
         (0, predicted, "predicted rate", "black"),
@@ -54,7 +55,7 @@ def landing(ax: Axes, history: pd.DataFrame, lam: float, d: int) -> None:
 
 
 def moved_threshold(ax: Axes, lams: Sequence[float], sigma2: float = 1.0) -> None:
-    """Information at the optimum of the linear model with jointly trained labels against the signal Lambda."""
+    """Information at the optimum of the linear model with joint labels against the signal Lambda."""
     data_var = np.linspace(0.02, 2.2, 400)
     ends = []
     for lam, shade in zip(lams, np.linspace(0.45, 1.0, len(lams))):
@@ -64,12 +65,13 @@ def moved_threshold(ax: Axes, lams: Sequence[float], sigma2: float = 1.0) -> Non
         edge = float(selflabel.joint_collapse_variance(sigma2, lam))
         ax.plot(edge, 0, "o", color=colour, clip_on=False, zorder=3)
         ends.append((2.2, float(info[-1]), name, colour))
-    ax.set(xlabel="signal Λ / σ²", ylabel="information $I_q$ at the optimum [nats]", xlim=(0, 2.2), ylim=(0, None))
+    ax.set(xlabel="signal Λ / σ²", ylabel="information $I_q$ at the optimum [nats]")
+    ax.set(xlim=(0, 2.2), ylim=(0, None))
     label_ends(ax, ends, gap=0.07)
 
 
 def joint_and_alternating(rate_ax: Axes, info_ax: Axes, rows: pd.DataFrame, d: int) -> None:
-    """Rate (log scale) and information against lam for both ways of training g, a mark a seed; the closed form."""
+    """Rate (log scale), with the closed form, and information against lam for both ways of training g."""
     lams = np.geomspace(0.8 * rows.lam.min(), 1.25 * rows.lam.max(), 100)
     rate_ax.plot(lams, selflabel.tilted_rate(lams, d), color="black", linewidth=1.4, linestyle=(0, (2, 2)))
     for label, colour, marker in (("joint", SL.colour, SL.marker), ("alternating", ALTERNATING, "o")):
@@ -84,4 +86,3 @@ def joint_and_alternating(rate_ax: Axes, info_ax: Axes, rows: pd.DataFrame, d: i
         ax.minorticks_off()
         ax.set_xlabel("λ")
     rate_ax.set_yscale("log")
-    info_ax.set_ylim(bottom=min(-0.02, 1.1 * rows.mi.min()))

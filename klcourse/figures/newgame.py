@@ -18,12 +18,15 @@ CONDITION, WASTE = "#D9A441", "#A14A76"
 """Ochre: where the article's conditions hold. Plum: rate without information."""
 
 
-def gap_plane(ax: Axes, trained: Sequence[Quantities], untrained: Sequence[Quantities], lam: float, c: float) -> None:
+def gap_plane(
+    ax: Axes, trained: Sequence[Quantities], untrained: Sequence[Quantities], lam: float, c: float
+) -> None:
     """The (J, G) plane of decoders with I_p >= c: where (5) holds, and where B stays at the target cell."""
     top = 1.9 * lam * c
     edge = lam * c
     ax.axvspan(0, edge, color=CONDITION, alpha=0.28, linewidth=0)
-    ax.fill([0, edge, edge, 0], [0, edge, top, top], facecolor="none", hatch="//", edgecolor="#b59a62", linewidth=0)
+    corners = [0, edge, edge, 0], [0, edge, top, top]
+    ax.fill(*corners, facecolor="none", hatch="//", edgecolor="#b59a62", linewidth=0)
     ax.plot([0, top], [0, top], color="#404040", linewidth=1.4)
     for points, marker, colour in ((untrained, "o", "#808080"), (trained, MI.marker, MI.colour)):
         ax.plot([x.J for x in points], [x.G for x in points], marker, color=colour, markersize=4, alpha=0.65,
@@ -39,11 +42,14 @@ def gap_plane(ax: Axes, trained: Sequence[Quantities], untrained: Sequence[Quant
 
 def jensen_gap(w: Array, data_var: float, sigma2: float = 1.0) -> Array:
     """J = E log p(x) - E_p(z) E log p(x|z) of the decoder N(wz, sigma2), nats: the left side of (5)."""
-    decoder = LinearGaussianVAE(w, 0.0, 1.0, data_var=data_var, sigma2=sigma2)  # q = p, so its ELBO is E_p(z) log p(x|z)
+    # With q = p the ELBO is E_p(z) log p(x|z).
+    decoder = LinearGaussianVAE(w, 0.0, 1.0, data_var=data_var, sigma2=sigma2)
     return decoder.log_p - decoder.elbo
 
 
-def condition_map(ax: Axes, data_var: float, beta: float = 1.0, sigma2: float = 1.0, top: float = 3.0) -> None:
+def condition_map(
+    ax: Axes, data_var: float, beta: float = 1.0, sigma2: float = 1.0, top: float = 3.0
+) -> None:
     """(c, lam): where (5), (6) hold for the constrained optimum's decoder, and where it is an equilibrium."""
     c = np.linspace(1e-3, 2.5, 400)
     free = float(gaussian.optimum(data_var, sigma2, beta).rate)
@@ -51,7 +57,8 @@ def condition_map(ax: Axes, data_var: float, beta: float = 1.0, sigma2: float = 
     needed = jensen_gap(target.w, data_var, sigma2) / c
     star = gaussian.lam_star(c, data_var, sigma2, beta)
     ax.fill_between(c, star, top, color=MI.colour, alpha=0.22, linewidth=0)
-    ax.fill_between(c, np.minimum(needed, top), top, facecolor="none", edgecolor=CONDITION, hatch="..", linewidth=0)
+    held = np.minimum(needed, top)
+    ax.fill_between(c, held, top, facecolor="none", edgecolor=CONDITION, hatch="..", linewidth=0)
     ax.plot(c, needed, color=CONDITION, linestyle=(0, (6, 2)), linewidth=2.2)
     ax.plot(c, star, color=MI.colour)
     ax.axhline(beta, color="#404040", linewidth=1.4, linestyle=":")
@@ -59,8 +66,10 @@ def condition_map(ax: Axes, data_var: float, beta: float = 1.0, sigma2: float = 
     ax.grid(False)
 
 
-def loss_along_paths(ax: Axes, data_var: float, lam: float, c: float, beta: float = 1.0, sigma2: float = 1.0) -> None:
-    """The loss minus that of collapse, against the rate, when the rate carries information and when it does not."""
+def loss_along_paths(
+    ax: Axes, data_var: float, lam: float, c: float, beta: float = 1.0, sigma2: float = 1.0
+) -> None:
+    """The loss minus that of collapse against the rate, once all of it information, once all of it waste."""
     rate = np.linspace(0, 1.6 * c, 300)
     start = gaussian.distortion(0.0, data_var, sigma2)
     penalty = beta * rate + lam * (np.maximum(c - rate, 0) - c)
@@ -74,8 +83,10 @@ def loss_along_paths(ax: Axes, data_var: float, lam: float, c: float, beta: floa
     ax.set(xlabel="rate R [nats]", title=f"λ = {lam:g}")
 
 
-def codes_and_aggregate(ax: Axes, model: LinearGaussianVAE, quantiles: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> None:
-    """Posteriors of some x (quantiles of the data), the aggregate q(z) and the prior, one latent dimension."""
+def codes_and_aggregate(
+    ax: Axes, model: LinearGaussianVAE, quantiles: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)
+) -> None:
+    """Posteriors of some x (quantiles of the data), the aggregate q(z) and the prior; one latent."""
     z = np.linspace(-3.6, 4.2, 500)
     ax.fill_between(z, norm.pdf(z), color="#dddddd", linewidth=0)
     for share in quantiles:

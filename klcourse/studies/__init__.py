@@ -1,6 +1,6 @@
 """Stored measurements: studies of many runs, made once by a command and read by the notebooks.
 
-    python -m klcourse.studies phase_diagram      # trains, writes notebooks/results/phase_diagram.csv and .json
+    python -m klcourse.studies phase_diagram      # writes notebooks/results/phase_diagram.csv and .json
     load_study("phase_diagram")                   # the table, a row a run
 
 Reading needs no torch. `definitions` holds what each study runs, `runner` runs it, `store` reads the files.

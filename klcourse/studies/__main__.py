@@ -1,4 +1,4 @@
-"""python -m klcourse.studies NAME: run a study and store its results; run it again to go on after an interruption."""
+"""python -m klcourse.studies NAME: run a study, store its results; after an interruption it goes on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .store import RESULTS
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the study named on the command line; returns the exit status: 0, 1 if a run failed, 130 after Ctrl-C."""
+    """Run the study named; returns the exit status: 0, 1 if a run failed, 130 after Ctrl-C."""
     listing = "\n".join(f"  {name:<16}{len(s.runs):>3} runs  {s.about}" for name, s in STUDIES.items())
     parser = argparse.ArgumentParser(
         prog="python -m klcourse.studies",
@@ -23,9 +23,10 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", choices=STUDIES, metavar="NAME", help="one of the studies below")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results (default: notebooks/results)")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="where to (default: notebooks/results)")
     parser.add_argument("--work", type=Path, help="folder for finished runs (default: runs/studies/NAME)")
-    parser.add_argument("--jobs", type=positive, default=os.cpu_count() or 1, help="processes (default: one a core)")
+    cores = os.cpu_count() or 1
+    parser.add_argument("--jobs", type=positive, default=cores, help="processes (default: one a core)")
     parser.add_argument("--fresh", action="store_true", help="repeat runs that were finished before")
     options = parser.parse_args(argv)
     work = options.work or Path("runs") / "studies" / options.name

@@ -1,7 +1,7 @@
 """What each study runs: the question it answers, and a list of configurations.
 
-All are small enough for one core: together about half an hour. The PixelCNN runs see 2 000 digits in batches of 20, because
-what is slow there is information to arrive, which takes steps rather than examples.
+All are small enough for one core: together about half an hour. The PixelCNN runs see 2 000 digits in batches of
+20, because what is slow there is the arrival of information, which takes steps rather than examples.
 """
 
 from __future__ import annotations
@@ -16,14 +16,19 @@ from klcourse.runs import RunConfig
 class StudyRun:
     """One run of a study: its configuration, and what is done beside plain training.
 
-    role tells apart runs that serve different ends in one study. eta > 0 is dual ascent: after every step
-    lam <- clip(lam + eta (c - R), 0, beta), R the batch's rate. trace > 0 measures rate and I_q every `trace` steps.
+    role tells apart runs that serve different ends in one study. trace > 0 measures rate and I_q every `trace`
+    steps. eta > 0 is dual ascent: after every step lam <- clip(lam + eta (c - R), 0, beta), R the batch's rate.
+    On the objective mi it moves the hinge's own lam. On the objective beta it is ascent on the Lagrangian
+    D + beta R + lam (c - R), a beta-VAE of weight beta - lam; then lam (where it starts) and c are given here, as
+    that objective has no such knobs.
     """
 
     config: RunConfig
     role: str = ""
     eta: float = 0.0
     trace: int = 0
+    lam: float | None = None
+    c: float | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,9 @@ class Study:
 
 MLP = dict(data="mnist", decoder="mlp", epochs=30, latent_dim=16, iw_samples=0)
 AR = dict(data="mnist", decoder="ar", limit=2000, batch_size=20, epochs=3, latent_dim=16, iw_samples=0)
-TEXT = dict(data="text", decoder="lstm", limit=4000, batch_size=50, epochs=6, hidden=64, latent_dim=16, iw_samples=0)
+LONG = AR | dict(epochs=6)
+TEXT = dict(data="text", limit=4000, batch_size=50, epochs=6, hidden=64, latent_dim=16, iw_samples=0)
+TEXT |= dict(decoder="lstm")
 
 
 def grid(common: dict, **axes) -> list[RunConfig]:
@@ -49,56 +56,58 @@ def grid(common: dict, **axes) -> list[RunConfig]:
     return [RunConfig(**common | dict(zip(axes, values))) for values in product(*axes.values())]
 
 
-def study(about: str, varies: str, *parts: list[RunConfig], **options) -> Study:
-    """A study whose runs all have the same options (role, eta, trace)."""
-    return Study(about, tuple(varies.split()), tuple(StudyRun(c, **options) for part in parts for c in part))
-
-
-def join(about: str, varies: str, *studies: Study) -> Study:
-    """One study of the runs of several."""
-    return Study(about, tuple(varies.split()), tuple(run for part in studies for run in part.runs))
+def runs(*parts: list[RunConfig], **options) -> tuple[StudyRun, ...]:
+    """Runs of these configurations, all with the same options (role, eta, trace ...)."""
+    return tuple(StudyRun(config, **options) for part in parts for config in part)
 
 
 CELLS = dict(without_z=[True, False], prior_encoder=[True, False], seed=[0, 1, 2])
 LABELS = dict(objective=["sl"], label=["joint", "alternating"], lam=[0.1, 0.5, 2.0])
-LONG = AR | dict(epochs=6)
+BETAS = [0.5, 1.0, 2.0, 4.0, 7.0, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0]
+PAIRS = [(20.0, 10.0), (40.0, 30.0), (60.0, 50.0), (40.0, 20.0), (20.0, 16.0), (40.0, 36.0)]  # beta, lam
 
 STUDIES: dict[str, Study] = {
-    "measured_game": study(
+    "measured_game": Study(
         "The four cells of the VAE game, each trained; the payoff is the test ELBO (claims A3 to A5)",
-        "data decoder without_z prior_encoder seed",
-        grid(MLP, **CELLS), grid(AR, **CELLS), grid(TEXT, **CELLS),
+        ("data", "decoder", "without_z", "prior_encoder", "seed"),
+        runs(grid(MLP, **CELLS), grid(AR, **CELLS), grid(TEXT, **CELLS)),
     ),
-    "phase_diagram": study(
+    "phase_diagram": Study(
         "Rate, information and duty cycle over the constraint's knobs lam and c (claims A10, A15)",
-        "lam c",
-        grid(AR, objective=["mi"], lam=[0.25, 0.5, 0.75, 1.0, 1.5, 3.0], c=[1.0, 3.0, 5.0, 8.0]),
+        ("lam", "c"),
+        runs(grid(AR, objective=["mi"], lam=[0.25, 0.5, 0.75, 1.0, 1.5, 3.0], c=[1.0, 3.0, 5.0, 8.0])),
     ),
-    "self_labelling": study(
+    "self_labelling": Study(
         "SLVAE with the article's joint g and with the paper's alternating g (claim A7)",
-        "data decoder label lam seed",
-        grid(TEXT, **LABELS, seed=[0, 1]), grid(AR, **LABELS),
+        ("data", "decoder", "label", "lam", "seed"),
+        runs(grid(TEXT, **LABELS, seed=[0, 1]), grid(AR, **LABELS)),
     ),
-    "lazy_plane": study(
-        "How rate and information grow while training: the lazy shift comes first where lam > beta (claim A9)",
-        "objective lam c",
-        grid(LONG, objective=["elbo"]), grid(LONG, objective=["mi"], lam=[0.75, 1.0, 2.0], c=[5.0]),
-        trace=20,
+    "lazy_plane": Study(
+        "How rate and information grow while training (claim A9)",
+        ("objective", "lam", "c"),
+        runs(
+            grid(LONG, objective=["elbo"]),
+            grid(LONG, objective=["mi"], lam=[0.75, 1.0, 2.0], c=[5.0]),
+            trace=20,
+        ),
     ),
-    "lambda_star": join(
+    "lambda_star": Study(
         "Three readings of lam*(c) = beta - s(c): the slope from plain beta runs, lam * duty, dual ascent",
-        "role objective beta lam c eta",
-        study("", "", grid(LONG, objective=["beta"], beta=[0.1, 0.15, 0.2, 0.25, 0.35]), role="free", trace=20),
-        study("", "", grid(LONG, objective=["mi"], lam=[0.5, 0.9, 1.0, 1.5, 3.0], c=[3.0]), role="hinge", trace=20),
-        study("", "", grid(LONG, objective=["mi"], lam=[0.0, 1.0], c=[3.0]), role="dual", eta=0.02, trace=20),
+        ("role", "objective", "beta", "lam", "c", "eta"),
+        runs(grid(LONG, objective=["beta"], beta=[0.1, 0.15, 0.2, 0.25, 0.35]), role="free", trace=20)
+        + runs(grid(LONG, objective=["mi"], lam=[0.5, 0.9, 1.0, 1.5, 3.0], c=[3.0]), role="hinge", trace=20)
+        + runs(grid(LONG, objective=["beta"], beta=[1.0]), role="dual", eta=0.01, lam=0.0, c=3.0, trace=20)
+        + runs(grid(LONG, objective=["beta"], beta=[1.0]), role="dual", eta=0.01, lam=1.0, c=3.0, trace=20)
+        + runs(grid(LONG, objective=["mi"], lam=[0.0], c=[3.0]), role="dual on the hinge", eta=0.01, trace=20),
     ),
-    "beta_curve": join(
-        "The rate-distortion curve by sweeping beta, and pairs (beta, lam) that act as one beta_eff (claims A13, A14)",
-        "role decoder objective beta lam c",
-        study("", "", grid(MLP, objective=["beta"], beta=[0.5, 1.0, 2.0, 4.0, 7.0, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0]),
-              grid(AR, objective=["beta"], beta=[0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.5]), role="sweep"),
-        study("", "", *(grid(MLP, objective=["mi"], beta=[b], lam=[lam], c=[5.0])
-                        for b, lam in [(20.0, 10.0), (40.0, 30.0), (60.0, 50.0), (40.0, 20.0), (20.0, 16.0), (40.0, 36.0)]),
-              role="pair"),
+    "beta_curve": Study(
+        "The rate-distortion curve by sweeping beta, and pairs beta, lam that act as one beta_eff (claims A13, A14)",
+        ("role", "decoder", "objective", "beta", "lam", "c"),
+        runs(
+            grid(MLP, objective=["beta"], beta=BETAS),
+            grid(AR, objective=["beta"], beta=[0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.5]),
+            role="sweep",
+        )
+        + runs(*(grid(MLP, objective=["mi"], beta=[b], lam=[lam], c=[5.0]) for b, lam in PAIRS), role="pair"),
     ),
-}  # fmt: skip
+}

@@ -1,4 +1,4 @@
-"""Runs a study: every run in its own process, finished ones kept, then one table and one record of where it comes from."""
+"""Runs a study: several processes, finished runs kept; then one table, and one record of where it comes from."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 
 from klcourse import __version__, metrics
 from klcourse.data import load
+from klcourse.objectives import Objective
 from klcourse.runs import DISTRIBUTIONS, RunConfig, build_trainer, peak_memory_mib, test_tensors, write_json
 from klcourse.training import PROBE, Trainer, seeded, write_atomically
 
@@ -39,20 +40,48 @@ def measure(run: StudyRun) -> dict:
     trainer = build_trainer(config, data)
     steps: list[dict[str, float]] = []
     curve: list[dict[str, float]] = []
+    ascent = DualAscent(run, trainer.objective) if run.eta else None
     for _ in range(config.epochs * trainer.steps_per_epoch):
-        lam = getattr(trainer.objective, "lam", 0.0)
+        lam = ascent.lam if ascent else getattr(trainer.objective, "lam", 0.0)
         steps.append(trainer.step() | {"lam": lam})
-        if run.eta:
-            violation = trainer.objective.c - steps[-1]["rate"]
-            trainer.objective.lam = min(max(lam + run.eta * violation, 0.0), trainer.objective.beta)
+        if ascent:
+            ascent.step(steps[-1]["rate"])
         if run.trace and trainer.steps % run.trace == 0:
             curve.append(probe(trainer) | step_means(steps[-run.trace :]))
     x, y = test_tensors(data, config, next(trainer.model.parameters()).device)
-    row = metrics.evaluate(trainer.model, x, y, iw_samples=config.iw_samples, seed=config.seed, text=data.kind == "text")
+    text = data.kind == "text"
+    row = metrics.evaluate(trainer.model, x, y, iw_samples=config.iw_samples, seed=config.seed, text=text)
     row |= step_means(steps[-trainer.steps_per_epoch :])
     row["lam_mean"] = row.pop("lam")
-    cost = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu}
-    return {"row": row, "curve": curve, "fingerprint": data.fingerprint, "peak_memory_mib": peak_memory_mib(), **cost}
+    return {
+        "row": row,
+        "curve": curve,
+        "fingerprint": data.fingerprint,
+        "seconds": time.perf_counter() - started,
+        "cpu_seconds": time.process_time() - cpu,
+        "peak_memory_mib": peak_memory_mib(),
+    }
+
+
+class DualAscent:
+    """lam <- clip(lam + eta (c - R), 0, beta) between steps, through the objective's live knob; see StudyRun."""
+
+    def __init__(self, run: StudyRun, objective: Objective):
+        self.objective, self.eta, self.beta = objective, run.eta, objective.beta
+        self.on_hinge = hasattr(objective, "lam")
+        self.lam, self.c = (objective.lam, objective.c) if self.on_hinge else (run.lam, run.c)
+        self.set(self.lam)
+
+    def set(self, lam: float) -> None:
+        self.lam = lam
+        if self.on_hinge:
+            self.objective.lam = lam
+        else:
+            self.objective.beta = self.beta - lam
+
+    def step(self, rate: float) -> None:
+        """One step of the ascent, after a batch of that rate."""
+        self.set(min(max(self.lam + self.eta * (self.c - rate), 0.0), self.beta))
 
 
 def step_means(steps: list[dict[str, float]]) -> dict[str, float]:
@@ -64,18 +93,25 @@ def probe(trainer: Trainer) -> dict[str, float]:
     """Rate and information now, on the trainer's probe examples, so that both are of the same posteriors."""
     mu, logvar = metrics.posteriors(trainer.model, *trainer.probe)
     mi = metrics.mutual_information(mu, logvar, seeded(trainer.seed, PROBE, trainer.steps))
-    epoch = trainer.steps / trainer.steps_per_epoch
-    return {"step": trainer.steps, "epoch": epoch, "rate": metrics.rate(mu, logvar), "mi": mi.lower, "mi_upper": mi.upper}
+    return {
+        "step": trainer.steps,
+        "epoch": trainer.steps / trainer.steps_per_epoch,
+        "rate": metrics.rate(mu, logvar),
+        "mi": mi.lower,
+        "mi_upper": mi.upper,
+    }
 
 
 # ---------------------------------------------------------------------------------------------- many runs
 
 
-def run_study(name: str, study: Study, out: Path, work: Path, jobs: int = 1, progress: bool = True) -> dict[str, str]:
+def run_study(
+    name: str, study: Study, out: Path, work: Path, jobs: int = 1, progress: bool = True
+) -> dict[str, str]:
     """Do the runs of a study that are not in `work` yet, then write NAME.csv, NAME.json, NAME_history.csv to `out`.
 
-    Returns what went wrong: a run's number and settings -> the error. A failed run is left out of the table and tried again
-    the next time; the others are kept in `work` and not repeated, also if this process is killed.
+    Returns what went wrong: a run's number and settings -> the error. A failed run is left out of the table and
+    tried again the next time; the others are kept in `work` and not repeated, also if this process is killed.
     """
     work.mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
@@ -105,7 +141,8 @@ def attempts(runs: list[StudyRun], jobs: int) -> Iterator[tuple[StudyRun, dict |
             yield run, attempt(run)
         return
     # spawned, not forked: a process forked after torch has started its threads can hang
-    pool = ProcessPoolExecutor(min(jobs, len(runs)), multiprocessing.get_context("spawn"), initializer=single_thread)
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(jobs, len(runs)), spawn, initializer=single_thread)
     try:
         futures = {pool.submit(attempt, run): run for run in runs}
         for future in as_completed(futures):
@@ -129,7 +166,7 @@ def single_thread() -> None:
 
 def key(run: StudyRun) -> str:
     """What a finished run is kept under: all that decides its numbers, except the code."""
-    what = asdict(run) | {"klcourse": __version__, "torch": version("torch")}
+    what = {k: v for k, v in asdict(run).items() if v is not None} | {"klcourse": __version__, "torch": version("torch")}
     what["fingerprint"] = load(run.config.data, limit=run.config.limit).fingerprint
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -141,14 +178,15 @@ def settings(study: Study, run: StudyRun) -> str:
 
 def varying(study: Study, run: StudyRun) -> dict:
     """The values of the study's varying fields in this run."""
-    return {name: getattr(run.config, name, getattr(run, name, None)) for name in study.varies}
+    mine, config = asdict(run), asdict(run.config)
+    return {name: config.get(name) if mine.get(name) is None else mine[name] for name in study.varies}
 
 
 # ------------------------------------------------------------------------------------------------ results
 
 
 def write_results(name: str, study: Study, done: dict[int, dict], failed: dict[str, str], out: Path) -> None:
-    """The table, the curves and the record of a study. No dates: the same study gives the same files, but for its cost."""
+    """The table, the curves and the record of a study. No dates: made again, only its cost differs."""
     rows = [{"run": i} | varying(study, study.runs[i]) | result["row"] for i, result in done.items()]
     if not any(run.eta for run in study.runs):  # lam_mean says something only where lam moves
         rows = [{k: v for k, v in row.items() if k != "lam_mean"} for row in rows]
@@ -161,7 +199,8 @@ def write_results(name: str, study: Study, done: dict[int, dict], failed: dict[s
 
 def write_csv(path: Path, rows: list[dict]) -> None:
     """Six digits are more than the seeds leave standing."""
-    write_atomically(path, pd.DataFrame(rows).to_csv(index=False, float_format="%.6g", lineterminator="\n").encode())
+    text = pd.DataFrame(rows).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    write_atomically(path, text.encode())
 
 
 def provenance(name: str, study: Study, done: dict[int, dict], failed: dict[str, str]) -> dict:
