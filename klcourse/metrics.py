@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from klcourse.data import PAD
 from klcourse.models import VAE, gaussian_kl, reparameterise
@@ -150,6 +151,7 @@ def iw_nll(
     samples: int = 64,
     generator: torch.Generator | None = None,
     mu_logvar: tuple[Tensor, Tensor] | None = None,
+    progress: bool = False,
 ) -> Tensor:
     """-log p(x) by importance weighting, per example (N,), nats (Burda et al. 2016): an upper bound, tighter as K grows.
 
@@ -160,7 +162,8 @@ def iw_nll(
     mu, logvar = mu_logvar or posteriors(model, x, y)
     log_k = math.log(samples)
     out = []
-    for s in chunks(len(x), ROWS // samples):
+    slices = list(chunks(len(x), ROWS // samples))
+    for s in tqdm(slices, desc="importance-weighted NLL", delay=2, leave=False, disable=not progress):
         m, lv = mu[s].repeat_interleave(samples, 0), logvar[s].repeat_interleave(samples, 0)  # (n K, d)
         z = reparameterise(m, lv, generator)
         many_x = x[s].repeat_interleave(samples, 0)
@@ -189,6 +192,7 @@ def evaluate(
     iw_samples: int = 64,
     seed: int = 0,
     text: bool = False,
+    progress: bool = False,
 ) -> dict[str, float]:
     """All metrics of a model on the examples x: a dictionary of plain numbers, nats per example.
 
@@ -219,7 +223,8 @@ def evaluate(
             "shuffle_gap": shuffled_distortion_gap(model, x, z, log_likelihood, y),
         }
         if iw_samples:
-            nll = iw_nll(model, x, y, samples=iw_samples, generator=generator, mu_logvar=(mu, logvar))
+            known = {"mu_logvar": (mu, logvar), "generator": generator}
+            nll = iw_nll(model, x, y, samples=iw_samples, progress=progress, **known)
             out |= {"iw_nll": nll.mean().item(), "iw_samples": iw_samples}
         if text:
             words = (x != PAD).sum(1).float().mean().item()  # EOS counts, BOS does not: it is never predicted

@@ -19,6 +19,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from tqdm.auto import tqdm
 
 from klcourse.data import BOS, EOS, PAD, UNK
 
@@ -208,7 +209,7 @@ class PixelCNNDecoder(nn.Module):
         biases = self.biases(h)
         x = h.new_zeros(len(h), 1, SIDE, SIDE)
         u = torch.rand(SIDE, SIDE, len(h), generator=generator).to(h.device)
-        for r in range(SIDE):
+        for r in tqdm(range(SIDE), desc="drawing row by row", delay=2, leave=False):
             top = max(0, r - self.context_rows)  # rows further up cannot change the answer: 3.5 times less work
             for c in range(SIDE):
                 p = self.logits(x[:, :, top : r + 1], biases)[:, 0, -1, c].sigmoid()

@@ -58,9 +58,8 @@ def show(fig: Figure, caption: str) -> None:
     # tight, so that no label is cut off; no version inside, so that the same picture has the same bytes
     fig.savefig(png, format="png", bbox_inches="tight", pad_inches=0.08, metadata={"Software": None})
     plt.close(fig)
-    alt = caption.replace("*", "").replace("`", "").replace("$", "")
-    display(Image(png.getvalue(), alt=alt), metadata={"image/png": {"alt": alt}})
-    display(Markdown(f"*{caption}*" if "*" not in caption else caption))
+    display(Image(png.getvalue(), alt=caption), metadata={"image/png": {"alt": caption}})
+    display(Markdown("*" + caption.replace("*", r"\*") + "*"))  # a caption says λ*, it does not emphasise
 
 
 def show_text_table(frame: pd.DataFrame) -> None:

@@ -227,7 +227,7 @@ def train(
         raise Interrupted(f"stopped after step {trainer.steps} of {config.epochs * trainer.steps_per_epoch}: {go_on}", result)
     x, y = test_tensors(data, config, next(trainer.model.parameters()).device)
     result.metrics = metrics.evaluate(
-        trainer.model, x, y, iw_samples=config.iw_samples, seed=config.seed, text=data.kind == "text"
+        trainer.model, x, y, iw_samples=config.iw_samples, seed=config.seed, text=data.kind == "text", progress=progress
     )
     result.seconds = seconds()
     if out is not None:

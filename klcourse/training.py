@@ -12,10 +12,12 @@ no generator state to save, and a run that is cut off and resumed is the same, b
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,6 +36,27 @@ from klcourse.models import VAE, LabellingNetwork, gaussian_kl, reparameterise
 from klcourse.objectives import Objective, SelfLabelling, Terms
 
 ORDER, NOISE, LABEL_ORDER, PROBE = range(4)  # independent streams of random numbers
+
+
+def keep_freed_memory() -> None:
+    """Let the process keep memory that it frees, for the next step to use. Matters on Linux only.
+
+    By default glibc gives large blocks back to the system after every operation and asks for them again in the next one,
+    page by page. A training step frees and needs the same blocks over and over; keeping them makes a text step 1.5 times
+    as fast and a PixelCNN step 1.1 to 1.2 times (tests/benchmarks/memory.py).
+    """
+    if sys.platform != "linux":
+        return
+    m_trim_threshold, m_mmap_threshold = -1, -3  # the names of malloc.h
+    try:
+        libc = ctypes.CDLL(None)
+        libc.mallopt(m_mmap_threshold, 32 * 2**20)  # blocks up to here come from the heap
+        libc.mallopt(m_trim_threshold, 2**30)  # and the heap shrinks only if that much of it is free
+    except (OSError, AttributeError):  # another C library: nothing to set
+        pass
+
+
+keep_freed_memory()
 
 
 class TrainingDiverged(RuntimeError):

@@ -23,9 +23,10 @@ LAYERS = [
     {"__main__"},
     {"doctor"},
     {"widgets", "exercises", "figures", "plots", "notebook"},
-    {"runs", "sweep"},
+    {"studies", "sweep"},
+    {"runs"},
     {"training"},
-    {"metrics", "objectives", "models", "terms"},
+    {"metrics", "objectives", "models"},
     {"data"},
     {"ledger", "games", "exact"},
 ]

@@ -77,9 +77,10 @@ def measured_curve(
     width, height = np.ptp(rates), np.ptp(distortions)
     for r, d, beta in zip(rates, distortions, betas):
         reach = 0.09 / np.hypot(1 / width, beta / height)  # the same length on paper for every slope
-        ax.plot([r - reach, r + reach], [d + beta * reach, d - beta * reach], color=GREEN, linewidth=2.4)
+        ends = np.array([max(r - reach, 0.0), r + reach])
+        ax.plot(ends, d - beta * (ends - r), color=GREEN, linewidth=2.4)
         ax.plot(r, d, "D", color=GREEN, markersize=6, markeredgecolor="white", zorder=3)
         if beta in named:
             ax.annotate(f"β = {beta:g}", (r, d), xytext=(10, 7), textcoords="offset points")
-    ax.set(xlabel="rate R [nats]", ylabel="distortion D [nats]")
+    ax.set(xlabel="rate R [nats]", ylabel="distortion D [nats]", xlim=(-0.02 * width, None))
     return fig

@@ -1,7 +1,7 @@
 """What each study runs: the question it answers, and a list of configurations.
 
-All are small enough for one core: together about half an hour. The PixelCNN runs see 2 000 digits in batches of
-20, because what is slow there is the arrival of information, which takes steps rather than examples.
+All are small enough for one core: together about half an hour. The PixelCNN runs see 2 000 digits in batches
+of 20, because what is slow there is the arrival of information, which takes steps rather than examples.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from klcourse.runs import RunConfig
 class StudyRun:
     """One run of a study: its configuration, and what is done beside plain training.
 
-    role tells apart runs that serve different ends in one study. trace > 0 measures rate and I_q every `trace`
-    steps. eta > 0 is dual ascent: after every step lam <- clip(lam + eta (c - R), 0, beta), R the batch's rate.
-    On the objective mi it moves the hinge's own lam. On the objective beta it is ascent on the Lagrangian
-    D + beta R + lam (c - R), a beta-VAE of weight beta - lam; then lam (where it starts) and c are given here, as
-    that objective has no such knobs.
+    role tells apart runs that serve different ends in one study. trace > 0 measures rate and I_q every so
+    many steps. eta > 0 is dual ascent: after every step lam <- clip(lam + eta (c - R), 0, beta), R the
+    batch's rate. On the objective mi it moves the hinge's own lam. On the objective beta it is ascent on the
+    Lagrangian D + beta R + lam (c - R), a beta-VAE of weight beta - lam; then lam (where it starts) and c are
+    given here, as that objective has no such knobs.
     """
 
     config: RunConfig
@@ -98,10 +98,12 @@ STUDIES: dict[str, Study] = {
         + runs(grid(LONG, objective=["mi"], lam=[0.5, 0.9, 1.0, 1.5, 3.0], c=[3.0]), role="hinge", trace=20)
         + runs(grid(LONG, objective=["beta"], beta=[1.0]), role="dual", eta=0.01, lam=0.0, c=3.0, trace=20)
         + runs(grid(LONG, objective=["beta"], beta=[1.0]), role="dual", eta=0.01, lam=1.0, c=3.0, trace=20)
-        + runs(grid(LONG, objective=["mi"], lam=[0.0], c=[3.0]), role="dual on the hinge", eta=0.01, trace=20),
+        + runs(
+            grid(LONG, objective=["mi"], lam=[0.0], c=[3.0]), role="dual on the hinge", eta=0.01, trace=20
+        ),
     ),
     "beta_curve": Study(
-        "The rate-distortion curve by sweeping beta, and pairs beta, lam that act as one beta_eff (claims A13, A14)",
+        "The rate-distortion curve by sweeping beta; pairs beta, lam that act as one beta_eff (A13, A14)",
         ("role", "decoder", "objective", "beta", "lam", "c"),
         runs(
             grid(MLP, objective=["beta"], beta=BETAS),

@@ -1,4 +1,4 @@
-"""Runs a study: several processes, finished runs kept; then one table, and one record of where it comes from."""
+"""Run a study: several processes, finished runs kept; then one table and a record of where it comes from."""
 
 from __future__ import annotations
 
@@ -64,15 +64,16 @@ def measure(run: StudyRun) -> dict:
 
 
 class DualAscent:
-    """lam <- clip(lam + eta (c - R), 0, beta) between steps, through the objective's live knob; see StudyRun."""
+    """lam <- clip(lam + eta (c - R), 0, beta) between steps, by the objective's live knob; see StudyRun."""
 
     def __init__(self, run: StudyRun, objective: Objective):
         self.objective, self.eta, self.beta = objective, run.eta, objective.beta
         self.on_hinge = hasattr(objective, "lam")
-        self.lam, self.c = (objective.lam, objective.c) if self.on_hinge else (run.lam, run.c)
-        self.set(self.lam)
+        lam, self.c = (objective.lam, objective.c) if self.on_hinge else (run.lam, run.c)
+        self.set(lam)
 
     def set(self, lam: float) -> None:
+        """Put lam in force."""
         self.lam = lam
         if self.on_hinge:
             self.objective.lam = lam
@@ -108,17 +109,19 @@ def probe(trainer: Trainer) -> dict[str, float]:
 def run_study(
     name: str, study: Study, out: Path, work: Path, jobs: int = 1, progress: bool = True
 ) -> dict[str, str]:
-    """Do the runs of a study that are not in `work` yet, then write NAME.csv, NAME.json, NAME_history.csv to `out`.
+    """Do the runs of a study that are not in `work` yet, then write NAME.csv, .json, _history.csv to `out`.
 
-    Returns what went wrong: a run's number and settings -> the error. A failed run is left out of the table and
-    tried again the next time; the others are kept in `work` and not repeated, also if this process is killed.
+    Returns what went wrong: a run's number and settings -> the error. A failed run is left out of the table
+    and tried again the next time; the others are kept in `work` and not repeated, also if this process is
+    killed.
     """
     work.mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
     todo = {run: work / f"{key(run)}.json" for run in study.runs}
     waiting = [run for run, path in todo.items() if not path.exists()]
     failed = {}
-    with tqdm(total=len(todo), initial=len(todo) - len(waiting), desc=name, unit="run", disable=not progress) as bar:
+    before = len(todo) - len(waiting)
+    with tqdm(total=len(todo), initial=before, desc=name, unit="run", disable=not progress) as bar:
         for run, result in attempts(waiting, jobs):
             if isinstance(result, Exception):
                 label = f"{study.runs.index(run)} ({settings(study, run)})"
@@ -134,7 +137,7 @@ def run_study(
 
 
 def attempts(runs: list[StudyRun], jobs: int) -> Iterator[tuple[StudyRun, dict | Exception]]:
-    """Every run with its result, or the exception that ended it, as they finish; `jobs` processes, one thread each."""
+    """Every run with its result, or the exception that ended it, as they finish; one thread a process."""
     if jobs == 1 or len(runs) < 2:
         single_thread()
         for run in runs:
@@ -160,13 +163,14 @@ def attempt(run: StudyRun) -> dict | Exception:
 
 
 def single_thread() -> None:
-    """One core a process: more threads would fight for the cores, and change the last digits of the results."""
+    """One core a process: more threads would fight for the cores, and change the last digits."""
     torch.set_num_threads(1)
 
 
 def key(run: StudyRun) -> str:
     """What a finished run is kept under: all that decides its numbers, except the code."""
-    what = {k: v for k, v in asdict(run).items() if v is not None} | {"klcourse": __version__, "torch": version("torch")}
+    what = {k: v for k, v in asdict(run).items() if v is not None}
+    what |= {"klcourse": __version__, "torch": version("torch")}
     what["fingerprint"] = load(run.config.data, limit=run.config.limit).fingerprint
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -213,10 +217,11 @@ def provenance(name: str, study: Study, done: dict[int, dict], failed: dict[str,
     }
     runs = []
     for i, result in done.items():
-        extra = asdict(study.runs[i])
-        config = {k: v for k, v in extra.pop("config").items() if v != default[k]}
+        options = asdict(study.runs[i])
+        config = {k: v for k, v in options.pop("config").items() if v != default[k]}
         cost = {k: round(result[k], 1) for k in ("seconds", "cpu_seconds")}
-        runs.append({"run": i} | config | {k: v for k, v in extra.items() if v} | cost)
+        options = {k: v for k, v in options.items() if v not in (None, "")}
+        runs.append({"run": i, "config": config} | options | cost)
     return {
         "study": name,
         "about": study.about,

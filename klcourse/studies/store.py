@@ -19,13 +19,13 @@ class StudyError(Exception):
 def load_study(name: str, folder: str | Path | None = None) -> pd.DataFrame:
     """The table of a study, a row a run: what varies, then the metrics on the test set in nats per example.
 
-    Reads `folder`, by default notebooks/results of the checkout. Warns if some of the study's runs had failed.
+    Reads `folder`, by default notebooks/results of the checkout. Warns if some of its runs had failed.
     Raises StudyError for a study that is not there, with the command that makes it.
 
     >>> load_study("phase_digram")
     Traceback (most recent call last):
     ...
-    klcourse.studies.store.StudyError: unknown study 'phase_digram': choose one of beta_curve, lambda_star, ...
+    klcourse.studies.store.StudyError: unknown study 'phase_digram': choose one of beta_curve, ...
     """
     table = pd.read_csv(find(name, ".csv", folder))
     if failed := load_provenance(name, folder)["failed"]:
@@ -35,16 +35,16 @@ def load_study(name: str, folder: str | Path | None = None) -> pd.DataFrame:
 
 
 def load_history(name: str, folder: str | Path | None = None) -> pd.DataFrame:
-    """The curves of a study that keeps them: a row a measurement while training, `run` as in the study's table.
+    """The curves of a study that keeps them: a row a measurement while training, `run` as in its table.
 
-    rate, mi and mi_upper are measured on test examples after that step, the rest are means over the training steps
-    since the row before. Raises StudyError as `load_study` does.
+    rate, mi and mi_upper are measured on test examples after that step, the rest are means over the training
+    steps since the row before. Raises StudyError as `load_study` does.
     """
     return pd.read_csv(find(name, "_history.csv", folder))
 
 
 def load_provenance(name: str, folder: str | Path | None = None) -> dict:
-    """Where a study's numbers come from: command, versions, data, seeds, configurations, cost; or StudyError."""
+    """Where a study's numbers come from: command, versions, data, seeds, settings, cost; or StudyError."""
     return json.loads(find(name, ".json", folder).read_text(encoding="utf-8"))
 
 

@@ -1,0 +1,85 @@
+"""The course hangs together: links lead somewhere, every claim has its place, verdicts are computed and not typed."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from klcourse import ledger
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PAGES = [*NOTEBOOKS, ROOT / "README.md", ROOT / "notebooks" / "GLOSSARY.md"]
+LINK = re.compile(r"\]\(([^)\s]+)\)|href=[\"']([^\"']+)[\"']")
+ANCHOR = re.compile(r"<a (?:id|name)=[\"']([^\"']+)[\"']")
+
+
+def text_of(page: Path) -> str:
+    """The words of a page: a Markdown file, or the Markdown cells and Markdown and HTML outputs of a notebook."""
+    if page.suffix == ".md":
+        return page.read_text(encoding="utf-8")
+    parts = []
+    for cell in nbformat.read(page, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            parts.append(cell.source)
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            parts += [data[kind] for kind in ("text/markdown", "text/html") if kind in data]
+    return "\n".join(parts)
+
+
+@pytest.fixture(scope="module")
+def texts() -> dict[Path, str]:
+    return {page.resolve(): text_of(page) for page in PAGES}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page, texts):
+    broken = []
+    for target in (a or b for a, b in LINK.findall(texts[page.resolve()])):
+        if re.match(r"https?:|mailto:|attachment:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page.resolve()
+        if not file.exists():
+            broken.append(target)
+        elif anchor and file in texts and anchor not in anchors(texts[file]):
+            broken.append(target)
+    assert not broken, f"{page.name}: {', '.join(broken)}"
+
+
+def anchors(text: str) -> set[str]:
+    """Where a link may jump to: named anchors, and headings as JupyterLab (A-B) and GitHub (a-b) name them."""
+    headings = re.findall(r"^#+ +(.+?)\s*$", text, re.M)
+    github = {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+    return set(ANCHOR.findall(text)) | {h.replace(" ", "-") for h in headings} | github
+
+
+@pytest.mark.parametrize("claim", ledger.CLAIMS, ids=lambda c: c.id)
+def test_every_claim_has_its_place(claim, texts):
+    """The notebook and anchor a ledger record names exist."""
+    name, _, anchor = claim.notebook.partition("#")
+    file = (ROOT / "notebooks" / name).resolve()
+    assert file in texts, f"{claim.id}: no notebook {name}"
+    assert anchor in anchors(texts[file]), f"{claim.id}: {name} has no anchor {anchor}"
+
+
+@pytest.mark.parametrize("page", NOTEBOOKS, ids=lambda p: p.name)
+def test_verdicts_are_computed(page):
+    """No cell's source pairs a claim with a verdict: verdicts reach a page only as the output of klcourse.ledger."""
+    typed = re.compile(r"\bA\d+\b[^.\n]{0,60}\b(holds if|fails as written|holds\b)", re.I)
+    for cell in nbformat.read(page, as_version=4).cells:
+        for match in typed.finditer(cell.source):
+            pytest.fail(f"{page.name}: typed verdict {match.group(0)!r}")
+
+
+def test_both_records_of_the_fingerprints_agree():
+    """The doctor tells readers, the data tests tell developers, what the pinned versions give."""
+    import json
+
+    from klcourse.doctor import TESTED_DATA
+
+    recorded = json.loads((ROOT / "tests" / "data_fingerprints.json").read_text())
+    flat = json.dumps(recorded)
+    assert all(fingerprint in flat for _, fingerprint in TESTED_DATA.values())
