@@ -19,7 +19,7 @@ HELP = {
     "latent_dim": "number of latents d (default: 16 for images, 32 for text)",
     "hidden": "units per layer (default: 200 for images, 256 for text)",
     "batch_size": "examples per mini-batch (default: 50 for images, 100 for text)",
-    "lr": "learning rate of Adam",
+    "lr": "learning rate of Adam (default: 0.002 for images, 0.001 for text)",
     "word_dropout": "probability that the text decoder does not see a word",
     "conditional": "give the label to encoder and decoder",
     "without_z": "hide z from the decoder: module A plays 'independent'",

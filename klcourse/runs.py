@@ -67,7 +67,7 @@ class RunConfig:
     latent_dim: int | None = None  # 16 for images, 32 for text
     hidden: int | None = None  # 200 for images, 256 for text
     batch_size: int | None = None  # 50 for images, 100 for text
-    lr: float = 2e-3
+    lr: float | None = None  # 2e-3 for images, 1e-3 for text
     word_dropout: float = 0.0
     conditional: bool = False
     without_z: bool = False
@@ -156,7 +156,7 @@ def build_trainer(config: RunConfig, data: Dataset) -> Trainer:
             torch.as_tensor(data.train_labels, device=device) if config.conditional else None,
             labeller=labeller,
             batch_size=config.batch_size or (50 if image else 100),
-            lr=config.lr,
+            lr=config.lr or (2e-3 if image else 1e-3),
             seed=config.seed,
             clip=None if image else 5.0,  # the usual guard of recurrent networks
             grey=grey,
@@ -304,7 +304,7 @@ def write_run_json(
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
             "threads": torch.get_num_threads(),
             "steps": trainer.steps,
-            "seconds": round(seconds, 1),
+            "seconds": round(seconds, 2),
             "peak_memory_mib": peak_memory_mib(),
             "finished": finished,
         },

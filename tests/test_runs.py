@@ -19,7 +19,7 @@ from klcourse.data import load
 from klcourse.runs import Interrupted, RunConfig, RunError, train
 from klcourse.training import TrainingDiverged
 
-SMALL = dict(limit=300, hidden=16, latent_dim=4, iw_samples=2)
+SMALL = dict(limit=300, batch_size=100, hidden=16, latent_dim=4, iw_samples=2)
 METRICS = {
     "rate", "distortion", "elbo", "mi", "mi_upper", "mi_cap", "marginal_kl", "marginal_kl_lower", "total_correlation",
     "active_units", "shuffle_gap", "iw_nll", "iw_samples",

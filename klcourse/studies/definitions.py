@@ -43,7 +43,7 @@ class Study:
 MLP = dict(data="mnist", decoder="mlp", epochs=30, latent_dim=16, iw_samples=0)
 AR = dict(data="mnist", decoder="ar", limit=2000, batch_size=20, epochs=3, latent_dim=16, iw_samples=0)
 LONG = AR | dict(epochs=6)
-TEXT = dict(data="text", limit=4000, batch_size=50, epochs=6, hidden=64, latent_dim=16, iw_samples=0)
+TEXT = dict(data="text", limit=4000, batch_size=50, lr=2e-3, epochs=6, hidden=64, latent_dim=16, iw_samples=0)
 TEXT |= dict(decoder="lstm")
 
 

@@ -53,7 +53,7 @@ def ratio(config: RunConfig, steps: int) -> float:
     ours, theirs = build_trainer(config, data), build_trainer(config, data)
     theirs.model.train()
     ours.probe = None
-    optimizer = torch.optim.Adam(theirs.model.parameters(), lr=config.lr, fused=True)
+    optimizer = torch.optim.Adam(theirs.model.parameters(), lr=ours.lr, fused=True)
     order = torch.randperm(len(ours.x))
 
     def trainer():
