@@ -130,9 +130,7 @@ def total_correlation(mu: Tensor, logvar: Tensor, generator: torch.Generator | N
     return total / n
 
 
-def shuffled_distortion_gap(
-    model: VAE, x: Tensor, z: Tensor, log_likelihood: Tensor, y: Tensor | None = None
-) -> float:
+def shuffled_distortion_gap(model: VAE, x: Tensor, z: Tensor, log_likelihood: Tensor, y: Tensor | None = None) -> float:
     """D(shuffled z) - D, nats: what the decoder loses when every example gets another one's z. Zero: it ignores z.
 
     z (N, d) are samples of q(z|x) and log_likelihood (N,) their log p(x|z). The shuffle moves all by half of N, so nobody

@@ -115,9 +115,7 @@ class VAE(nn.Module):
 
 def mlp(n_in: int, hidden: int, n_out: int) -> nn.Sequential:
     """Two tanh layers, the network of Burda et al. (2016)."""
-    return nn.Sequential(
-        nn.Linear(n_in, hidden), nn.Tanh(), nn.Linear(hidden, hidden), nn.Tanh(), nn.Linear(hidden, n_out)
-    )
+    return nn.Sequential(nn.Linear(n_in, hidden), nn.Tanh(), nn.Linear(hidden, hidden), nn.Tanh(), nn.Linear(hidden, n_out))
 
 
 class ImageEncoder(nn.Module):

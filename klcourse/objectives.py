@@ -16,7 +16,6 @@ import math
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 

@@ -87,12 +87,23 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]], gap: flo
     for i in range(1, len(heights)):
         heights[i] = max(heights[i], heights[i - 1] + gap)
     overflow = max(0.0, heights[-1] - 1.0)
-    for (x, _, text, colour), h in zip(order, heights):
-        ax.annotate(text, (1.0, h - overflow), xycoords="axes fraction", xytext=(6, 0), textcoords="offset points",
-                    color=colour, va="center", ha="left", annotation_clip=False)
+    for (_, _, text, colour), h in zip(order, heights):
+        ax.annotate(
+            text,
+            (1.0, h - overflow),
+            xycoords="axes fraction",
+            xytext=(6, 0),
+            textcoords="offset points",
+            color=colour,
+            va="center",
+            ha="left",
+            annotation_clip=False,
+        )
 
 
-def history_curves(ax: Axes, histories: Mapping[str, pd.DataFrame], column: str, ylabel: str, names: Mapping[str, str]) -> None:
+def history_curves(
+    ax: Axes, histories: Mapping[str, pd.DataFrame], column: str, ylabel: str, names: Mapping[str, str]
+) -> None:
     """One curve of a history column per run; `names` says which objective's style a run has.
 
     Runs with the same objective are told apart by their labels at the right end.
@@ -133,9 +144,16 @@ def rate_information_plane(ax: Axes, points: Sequence[tuple[str, str, float, flo
         leftwards = crowded and r > 0.3 * right
         x, ha = (-10, "right") if leftwards else (10, "left")
         text = ", ".join(p[0] for p in group)
-        ax.annotate(text if len(text) < 33 else "\n".join(p[0] for p in group), (group[0][2] if leftwards else r, i), color=colour, ha=ha,
-                    xytext=(x, 16 if crowded and not leftwards else 3), textcoords="offset points", va="bottom",
-                    annotation_clip=False)
+        ax.annotate(
+            text if len(text) < 33 else "\n".join(p[0] for p in group),
+            (group[0][2] if leftwards else r, i),
+            color=colour,
+            ha=ha,
+            xytext=(x, 16 if crowded and not leftwards else 3),
+            textcoords="offset points",
+            va="bottom",
+            annotation_clip=False,
+        )
     ax.set(xlim=(0, right), ylim=(0, top), xlabel="rate R [nats]", ylabel="information $I_q(x;z)$ [nats]")
 
 
@@ -161,6 +179,12 @@ def latent_map(ax: Axes, mu: np.ndarray, labels: np.ndarray, names: Sequence[str
         chosen = mu[labels == k]
         ax.scatter(chosen[:, first], chosen[:, second], s=7, alpha=0.55, color=palette(k % 10), linewidths=0)
         if len(chosen):
-            ax.text(*np.median(chosen[:, [first, second]], 0), name, weight="bold", ha="center", va="center",
-                    bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1})
+            ax.text(
+                *np.median(chosen[:, [first, second]], 0),
+                name,
+                weight="bold",
+                ha="center",
+                va="center",
+                bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1},
+            )
     ax.set(xlabel=f"mean of $z_{{{first + 1}}}$", ylabel=f"mean of $z_{{{second + 1}}}$")

@@ -14,11 +14,10 @@ import math
 import platform
 import sys
 import time
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -30,7 +29,18 @@ from klcourse.objectives import Objective, make_objective
 from klcourse.training import Trainer, TrainingDiverged, write_atomically
 
 PROBE = 1000  # examples on which I_q is measured while training
-SUMMARY = ("distortion", "rate", "mi", "mi_upper", "marginal_kl", "active_units", "shuffle_gap", "elbo", "iw_nll", "elbo_ppl")
+SUMMARY = (
+    "distortion",
+    "rate",
+    "mi",
+    "mi_upper",
+    "marginal_kl",
+    "active_units",
+    "shuffle_gap",
+    "elbo",
+    "iw_nll",
+    "elbo_ppl",
+)
 DISTRIBUTIONS = ("torch", "numpy", "safetensors")  # whose versions a run records
 
 
@@ -52,7 +62,8 @@ class RunConfig:
 
     lam, c, beta and label are the objective's knobs; one it does not have is an error. limit trains on the first
     examples only. binarisation "dynamic" draws the pixels afresh at every step. conditional gives the labels to encoder
-    and decoder. without_z hides z from the decoder, prior_encoder fixes q(z|x) = p(z). iw_samples = 0 skips the importance-weighted likelihood, the slowest of the metrics.
+    and decoder. without_z hides z from the decoder, prior_encoder fixes q(z|x) = p(z). iw_samples = 0 skips the
+    importance-weighted likelihood, the slowest of the metrics.
     """
 
     data: str = "mnist"
@@ -210,8 +221,10 @@ def train(
         extra = trainer.load(checkpoint)
         before = extra["seconds"]
         if extra["fingerprint"] != data.fingerprint:
-            raise RunError(f"{out} was trained on data {extra['fingerprint']}, now {data.name} is {data.fingerprint}: "
-                           "the installed packages or the file changed; start afresh with another --out")
+            raise RunError(
+                f"{out} was trained on data {extra['fingerprint']}, now {data.name} is {data.fingerprint}: "
+                "the installed packages or the file changed; start afresh with another --out"
+            )
     if out is not None:
         write_run_json(out, config, trainer, data, seconds(), finished=False)
     try:
@@ -224,7 +237,9 @@ def train(
     result = Run(config, trainer.model, history_frame(trainer.history), {}, data, trainer, seconds())
     if not finished:
         go_on = f"go on with --resume --out {out}" if out else "its .run holds what there is; trainer.fit() goes on"
-        raise Interrupted(f"stopped after step {trainer.steps} of {config.epochs * trainer.steps_per_epoch}: {go_on}", result)
+        raise Interrupted(
+            f"stopped after step {trainer.steps} of {config.epochs * trainer.steps_per_epoch}: {go_on}", result
+        )
     x, y = test_tensors(data, config, next(trainer.model.parameters()).device)
     result.metrics = metrics.evaluate(
         trainer.model, x, y, iw_samples=config.iw_samples, seed=config.seed, text=data.kind == "text", progress=progress
@@ -254,8 +269,9 @@ def prepare_folder(out: Path, config: RunConfig, resume: bool) -> None:
     changed = [k for k in now if k != "epochs" and now[k] != then.get(k)]
     if changed or config.epochs < then["epochs"]:
         differ = ", ".join(f"{k} was {then.get(k)}, is {now[k]}" for k in changed or ["epochs"])
-        raise RunError(f"cannot resume {out} with another configuration ({differ}): repeat the first one, "
-                       "or choose another --out")
+        raise RunError(
+            f"cannot resume {out} with another configuration ({differ}): repeat the first one, or choose another --out"
+        )
 
 
 def last_good(checkpoint: Path | None) -> str:
@@ -288,9 +304,7 @@ def write_json(path: Path, content: dict) -> None:
     write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
-def write_run_json(
-    out: Path, config: RunConfig, trainer: Trainer, data: Dataset, seconds: float, finished: bool
-) -> None:
+def write_run_json(out: Path, config: RunConfig, trainer: Trainer, data: Dataset, seconds: float, finished: bool) -> None:
     """Where the numbers come from and what they cost."""
     device = next(trainer.model.parameters()).device
     write_json(

@@ -243,9 +243,7 @@ class Trainer:
 
     # ------------------------------------------------------------------------------------------------ many steps
 
-    def fit(
-        self, epochs: float, *, progress: bool = True, on_step: Callable[[Trainer], None] | None = None
-    ) -> bool:
+    def fit(self, epochs: float, *, progress: bool = True, on_step: Callable[[Trainer], None] | None = None) -> bool:
         """Train until `epochs` are done since the start; False if Ctrl-C stopped it earlier, after a whole step.
 
         Call it again to go on. `on_step` is called after every step.

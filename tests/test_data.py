@@ -28,8 +28,23 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from klcourse.data import BOS, EOS, KNOWN, PAD, SPECIALS, UNK, DataError, Dataset, load, tokenise
-from klcourse.data import cache, docstrings, fetch, images, text
+from klcourse.data import (
+    BOS,
+    EOS,
+    KNOWN,
+    PAD,
+    SPECIALS,
+    UNK,
+    DataError,
+    Dataset,
+    cache,
+    docstrings,
+    fetch,
+    images,
+    load,
+    text,
+    tokenise,
+)
 
 ROOT = Path(__file__).parents[1]
 FINGERPRINTS = json.loads(Path(__file__).with_name("data_fingerprints.json").read_text())

@@ -99,7 +99,9 @@ def test_total_correlation_of_a_correlated_aggregate():
     """q(z) normal with correlation r: TC = -1/2 ln(1 - r^2)."""
     x = torch.randn(2000, 1, generator=generator())
     mu, logvar = torch.cat([x, x], 1), torch.full((2000, 2), math.log(0.5))
-    assert metrics.total_correlation(mu, logvar, generator(1)) == pytest.approx(-0.5 * math.log(1 - (1 / 1.5) ** 2), abs=0.08)
+    assert metrics.total_correlation(mu, logvar, generator(1)) == pytest.approx(
+        -0.5 * math.log(1 - (1 / 1.5) ** 2), abs=0.08
+    )
 
 
 def test_active_units_counts_the_means_that_move():

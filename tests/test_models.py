@@ -128,6 +128,7 @@ def test_text_probabilities_sum_to_one():
         for words in itertools.product([1, 3, 4], repeat=n):
             total += decoder.log_px(torch.tensor([[*words, EOS]]), h).exp().item()
     with torch.no_grad():  # probability of no end within 4 words, by the chain rule; PAD as a word has its own share
+
         def walk(words, p):
             nonlocal last
             given = torch.tensor([[*words, EOS]])
@@ -140,6 +141,7 @@ def test_text_probabilities_sum_to_one():
                     last += p * probs[w].item()
                 else:
                     walk([*words, w], p * probs[w].item())
+
         walk([], 1.0)
     assert total + last == pytest.approx(1, abs=1e-9)
 

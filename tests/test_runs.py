@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from klcourse import runs
 from klcourse.__main__ import main
 from klcourse.data import load
-from klcourse.runs import Interrupted, RunConfig, RunError, train
+from klcourse.runs import Interrupted, RunConfig, train
 from klcourse.training import TrainingDiverged
 
 SMALL = dict(limit=300, batch_size=100, hidden=16, latent_dim=4, iw_samples=2)

@@ -31,15 +31,27 @@ def make(objective=None, seed=0, decoder="mlp", labeller=False, x=None, lr=5e-3,
     x = digits() if x is None else x
     net = LabellingNetwork("image", **SIZES) if labeller else None
     model = build_vae("image", decoder, **SIZES)
-    return Trainer(model, objective or ELBO(), x, labeller=net, batch_size=20, lr=lr,
-                   log_every=2, seed=seed, probe=(x.float(), None), **options)
+    return Trainer(
+        model,
+        objective or ELBO(),
+        x,
+        labeller=net,
+        batch_size=20,
+        lr=lr,
+        log_every=2,
+        seed=seed,
+        probe=(x.float(), None),
+        **options,
+    )
 
 
 def weights(trainer):
     return torch.cat([p.detach().flatten() for p in trainer.parameters])
 
 
-@pytest.mark.parametrize("objective", [ELBO(), MIConstraint(lam=2, c=3), SelfLabelling(), SelfLabelling(label="alternating")], ids=str)
+@pytest.mark.parametrize(
+    "objective", [ELBO(), MIConstraint(lam=2, c=3), SelfLabelling(), SelfLabelling(label="alternating")], ids=str
+)
 def test_training_lowers_the_loss_and_repeats_exactly(objective):
     a, b = (make(objective, labeller=isinstance(objective, SelfLabelling)) for _ in range(2))
     for trainer in (a, b):

@@ -9,8 +9,8 @@ import importlib.util
 import re
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator
 
 from .cache import cached
 from .dataset import DataError, Dataset, tokenise

@@ -1,8 +1,8 @@
 """What the Trainer costs over a bare PyTorch loop: `python tests/benchmarks/training_loop.py`.
 
 Both train the same model on the same mini-batches with the same optimiser, in turn, so that a machine that slows down slows
-both. Prints the median over the pairs of (Trainer / bare); 1.00 is no overhead. Nothing here is asserted in a test. Measuring I_q at
-the end of every epoch is a feature of the Trainer and not of a loop, so it is switched off.
+both. Prints the median over the pairs of (Trainer / bare); 1.00 is no overhead. Nothing is asserted. Measuring
+I_q at the end of every epoch is a feature of the Trainer and not of a loop, so it is switched off.
 """
 
 from __future__ import annotations

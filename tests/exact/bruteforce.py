@@ -8,7 +8,7 @@ the (KKT) equations with a finite-difference Jacobian, so that parameters, not o
 """
 from __future__ import annotations
 
-from typing import Callable
+from collections.abc import Callable
 
 import numpy as np
 from scipy.optimize import minimize

@@ -6,8 +6,8 @@ two phases, where the brute-force optimum is not defined to enough digits.
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
 
 import numpy as np
 from hypothesis import strategies as st
@@ -18,7 +18,7 @@ from klcourse.exact.gaussian import LinearGaussianVAE
 from klcourse.exact.ppca import PPCA
 from tests.exact.bruteforce import LinearVAE, expected_batch_gradient, jacobian, quadrature, relative, rotated
 
-CHECKS: dict[str, "Check"] = {}
+CHECKS: dict[str, Check] = {}
 EDGE = 0.01          # relative distance from a phase transition below which a draw is passed over
 
 
