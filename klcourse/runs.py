@@ -166,7 +166,7 @@ def build_trainer(config: RunConfig, data: Dataset) -> Trainer:
             torch.as_tensor(data.grey_train if grey else data.train, device=device).to(torch.uint8 if image else torch.long),
             torch.as_tensor(data.train_labels, device=device) if config.conditional else None,
             labeller=labeller,
-            batch_size=config.batch_size or (50 if image else 100),
+            batch_size=config.batch_size or min(50 if image else 100, len(data.train)),
             lr=config.lr or (2e-3 if image else 1e-3),
             seed=config.seed,
             clip=None if image else 5.0,  # the usual guard of recurrent networks

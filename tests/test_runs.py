@@ -72,6 +72,14 @@ def test_everything_trains(more):
     assert set(run.metrics) == expected and all(np.isfinite(v) for v in run.metrics.values())
 
 
+def test_a_text_of_ones_own(tmp_path):
+    """One sentence a line, fewer of them than a usual mini-batch holds."""
+    path = tmp_path / "mine.txt"
+    path.write_text("\n".join(f"sentence number {i} is about {i % 7} things" for i in range(60)))
+    run = train(RunConfig(data=str(path), epochs=2, hidden=8, latent_dim=2, iw_samples=2), progress=False)
+    assert run.data.kind == "text" and np.isfinite(run.metrics["iw_ppl"])
+
+
 def test_same_seed_same_numbers_and_the_callers_random_numbers_stay():
     before = torch.get_rng_state()
     config = RunConfig(**SMALL, epochs=1)
