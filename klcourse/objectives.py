@@ -3,6 +3,7 @@
 An objective is called on the terms of a batch and returns the loss, a scalar in nats: sums over dimensions, means over
 examples. Its fields are plain numbers and may be changed between two training steps; the next step uses the new value.
 
+>>> import torch
 >>> t = Terms(rec=torch.tensor([80.0, 90.0]), kl=torch.tensor([1.0, 3.0]))
 >>> ELBO()(t)
 tensor(87.)
