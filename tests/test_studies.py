@@ -130,7 +130,7 @@ runner.run_study("killed", study, Path({str(out)!r}), Path({str(work)!r}), progr
 
 
 def test_one_failed_run_is_reported_and_does_not_stop_the_rest(tmp_path):
-    bad = RunConfig(**SMALL | dict(limit=20), objective="mi", lam=1.0)  # batches of 50 from 20 examples
+    bad = RunConfig(**SMALL | dict(limit=20, batch_size=50), objective="mi", lam=1.0)  # batches of 50 from 20 examples
     study = tiny(bad, *grid(SMALL, objective=["mi"], lam=[2.0]))
     failed = runner.run_study("broken", study, tmp_path, tmp_path / "work", progress=False)
     assert list(failed) == ["0 (objective=mi, lam=1.0)"]
@@ -199,7 +199,7 @@ def test_the_command(made, tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["tiny", "--jobs=0"])
     assert "choose 1 or more" in capsys.readouterr().err
-    monkeypatch.setitem(STUDIES, "tiny", tiny(RunConfig(**SMALL | dict(limit=20))))
+    monkeypatch.setitem(STUDIES, "tiny", tiny(RunConfig(**SMALL | dict(limit=20, batch_size=50))))
     assert main(options) == 1 and "failed: RunError" in capsys.readouterr().err
 
 
