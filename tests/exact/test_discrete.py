@@ -13,7 +13,7 @@ from klcourse.exact import discrete as dv
 from klcourse.exact import discrete_optima as opt
 
 many = settings(max_examples=250, derandomize=True, deadline=None)
-some = settings(max_examples=30, derandomize=True, deadline=None)  # each example runs an optimiser many times
+some = settings(max_examples=200, derandomize=True, deadline=None)  # each example runs an optimiser many times
 models = st.builds(
     lambda seed, K, L, sharp: dv.random_vae(np.random.default_rng(seed), K, L, sharp),
     st.integers(0, 2**32 - 1),
@@ -309,7 +309,7 @@ def vertices_mi(p: np.ndarray, r: np.ndarray) -> float:
     return best
 
 
-@settings(max_examples=60, derandomize=True, deadline=None)
+@settings(max_examples=200, derandomize=True, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 3), st.integers(2, 3))
 def test_largest_coupling_mi(seed: int, K: int, L: int) -> None:
     rng = np.random.default_rng(seed)
