@@ -9,24 +9,45 @@ from which a run that was stopped, or killed, goes on bit for bit. Without `out`
 
 from __future__ import annotations
 
-import json
 import math
-import platform
-import sys
 import time
-from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 import torch
 from torch import Tensor
 
-from klcourse import __version__, metrics
+from klcourse import generation, metrics
 from klcourse.data import Dataset, load
 from klcourse.models import DECODERS, VAE, LabellingNetwork, build_vae
 from klcourse.objectives import Objective, make_objective
-from klcourse.training import Trainer, TrainingDiverged, write_atomically
+from klcourse.run_files import (
+    DISTRIBUTIONS,
+    RunError,
+    history_frame,
+    last_good,
+    peak_memory_mib,
+    prepare_folder,
+    write_history,
+    write_json,
+    write_run_json,
+)
+from klcourse.training import Trainer, TrainingDiverged
+
+__all__ = [
+    "DISTRIBUTIONS",
+    "Interrupted",
+    "Run",
+    "RunConfig",
+    "RunError",
+    "build_trainer",
+    "peak_memory_mib",
+    "summary",
+    "test_tensors",
+    "train",
+    "write_json",
+]
 
 PROBE = 1000  # examples on which I_q is measured while training
 SUMMARY = (
@@ -41,11 +62,7 @@ SUMMARY = (
     "iw_nll",
     "elbo_ppl",
 )
-DISTRIBUTIONS = ("torch", "numpy", "safetensors")  # whose versions a run records
-
-
-class RunError(Exception):
-    """A run cannot start or go on; the message says why and what to do."""
+KNOBS = ("lam", "c", "beta", "label", "warmup", "period", "ratio", "eta")  # fields that belong to the objective
 
 
 class Interrupted(KeyboardInterrupt):
@@ -60,10 +77,13 @@ class Interrupted(KeyboardInterrupt):
 class RunConfig:
     """Everything that decides a run's numbers. None means the default for the data, or an objective's own.
 
-    lam, c, beta and label are the objective's knobs; one it does not have is an error. limit trains on the first
-    examples only. binarisation "dynamic" draws the pixels afresh at every step. conditional gives the labels to encoder
-    and decoder. without_z hides z from the decoder, prior_encoder fixes q(z|x) = p(z). iw_samples = 0 skips the
-    importance-weighted likelihood, the slowest of the metrics.
+    lam, c, beta, label, warmup, period, ratio and eta are the objective's knobs; one it does not have is an error. limit
+    trains on the first examples only. binarisation "dynamic" draws the pixels afresh at every step. conditional gives the
+    labels to encoder and decoder. without_z hides z from the decoder, prior_encoder fixes q(z|x) = p(z). bn_gamma, delta
+    and encoder_steps switch on BN-VAE, delta-VAE and lagging inference, under any objective. mi_every measures rate and
+    I_q every so many steps and not only at the end of an epoch. iw_samples = 0 skips the importance-weighted likelihood,
+    the slowest of the metrics; generate > 0 has a conditional text model write that many sentences per condition and adds
+    the metrics of klcourse.generation.
     """
 
     data: str = "mnist"
@@ -73,6 +93,10 @@ class RunConfig:
     c: float | None = None
     beta: float | None = None
     label: str | None = None  # joint or alternating, for sl
+    warmup: float | None = None  # epochs, for anneal
+    period: float | None = None  # epochs, for cyclical
+    ratio: float | None = None  # for cyclical
+    eta: float | None = None  # for dual
     epochs: int = 10
     seed: int = 0
     latent_dim: int | None = None  # 16 for images, 32 for text
@@ -80,23 +104,29 @@ class RunConfig:
     batch_size: int | None = None  # 50 for images, 100 for text
     lr: float | None = None  # 2e-3 for images, 1e-3 for text
     word_dropout: float = 0.0
+    bn_gamma: float | None = None  # BN-VAE
+    delta: float = 0.0  # nats, delta-VAE
+    encoder_steps: int = 1  # encoder updates per decoder update, lagging inference
     conditional: bool = False
     without_z: bool = False
     prior_encoder: bool = False
     binarisation: str = "static"
     limit: int | None = None
+    mi_every: int | None = None  # steps
     iw_samples: int = 64
+    generate: int = 0  # sentences per condition
     device: str = "auto"
 
     def __post_init__(self):
-        positive = ("epochs", "latent_dim", "hidden", "batch_size", "lr")
+        positive = ("epochs", "latent_dim", "hidden", "batch_size", "lr", "bn_gamma", "encoder_steps", "mi_every")
         for name in positive:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise RunError(f"{name} = {value}: choose a number above 0")
-        if self.seed < 0 or self.iw_samples < 0:
-            name, value = ("seed", self.seed) if self.seed < 0 else ("iw_samples", self.iw_samples)
-            raise RunError(f"{name} = {value}: choose 0 or more")
+        for name in ("seed", "delta", "iw_samples", "generate"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0):
+                raise RunError(f"{name} = {value}: choose 0 or more")
         if self.binarisation not in ("static", "dynamic"):
             raise RunError(f"binarisation = {self.binarisation!r}: choose static or dynamic")
         try:
@@ -106,7 +136,7 @@ class RunConfig:
 
     def make_objective(self) -> Objective:
         """The objective with the knobs that were given."""
-        knobs = {k: getattr(self, k) for k in ("lam", "c", "beta", "label") if getattr(self, k) is not None}
+        knobs = {k: getattr(self, k) for k in KNOBS if getattr(self, k) is not None}
         return make_objective(self.objective, **knobs)
 
 
@@ -136,6 +166,8 @@ def build_trainer(config: RunConfig, data: Dataset) -> Trainer:
     n_labels = len(data.label_names) if config.conditional else 0
     if config.conditional and n_labels < 2:
         raise RunError(f"a conditional model needs labels, and {data.name} has none")
+    if config.generate and not (n_labels and data.kind == "text"):
+        raise RunError(f"generate = {config.generate} needs a conditional text model: add --conditional, or leave it out")
     hidden = config.hidden or (200 if image else 256)
     latent_dim = config.latent_dim or (16 if image else 32)
     objective = config.make_objective()
@@ -152,6 +184,8 @@ def build_trainer(config: RunConfig, data: Dataset) -> Trainer:
                 word_dropout=config.word_dropout,
                 without_z=config.without_z,
                 prior_encoder=config.prior_encoder,
+                bn_gamma=config.bn_gamma,
+                delta=config.delta,
             ).to(device)
         except ValueError as error:
             raise RunError(str(error)) from None
@@ -172,6 +206,8 @@ def build_trainer(config: RunConfig, data: Dataset) -> Trainer:
             clip=None if image else 5.0,  # the usual guard of recurrent networks
             grey=grey,
             probe=(test[:PROBE], None if labels is None else labels[:PROBE]),
+            mi_every=config.mi_every,
+            encoder_steps=config.encoder_steps,
         )
     except ValueError as error:
         raise RunError(str(error)) from None
@@ -240,10 +276,15 @@ def train(
         raise Interrupted(
             f"stopped after step {trainer.steps} of {config.epochs * trainer.steps_per_epoch}: {go_on}", result
         )
-    x, y = test_tensors(data, config, next(trainer.model.parameters()).device)
+    model = trainer.model.eval()  # as whoever measures or samples next needs it; a further step switches back
+    x, y = test_tensors(data, config, next(model.parameters()).device)
+    text = data.kind == "text"
     result.metrics = metrics.evaluate(
-        trainer.model, x, y, iw_samples=config.iw_samples, seed=config.seed, text=data.kind == "text", progress=progress
+        model, x, y, iw_samples=config.iw_samples, seed=config.seed, text=text, progress=progress
     )
+    if config.generate:
+        known = {"per_condition": config.generate, "seed": config.seed}
+        result.metrics |= generation.diversity(model, data, **known, progress=progress)
     result.seconds = seconds()
     if out is not None:
         write_json(out / "metrics.json", result.metrics)
@@ -251,85 +292,8 @@ def train(
     return result
 
 
-# ------------------------------------------------------------------------------------------------- a run's files
-
-
-def prepare_folder(out: Path, config: RunConfig, resume: bool) -> None:
-    """Make the folder; refuse one that holds another run."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"cannot write to {out}: {error.strerror}; choose another --out") from None
-    path = out / "run.json"
-    if not path.exists():
-        return
-    if not resume:
-        raise RunError(f"{out} holds a run already: continue it with --resume, or choose another --out")
-    then, now = json.loads(path.read_text())["config"], asdict(config)
-    changed = [k for k in now if k != "epochs" and now[k] != then.get(k)]
-    if changed or config.epochs < then["epochs"]:
-        differ = ", ".join(f"{k} was {then.get(k)}, is {now[k]}" for k in changed or ["epochs"])
-        raise RunError(
-            f"cannot resume {out} with another configuration ({differ}): repeat the first one, or choose another --out"
-        )
-
-
-def last_good(checkpoint: Path | None) -> str:
-    """Where the last good checkpoint is, in words."""
-    if checkpoint is None or not checkpoint.exists():
-        return "No checkpoint had been written."
-    return f"The last good checkpoint is {checkpoint}."
-
-
 def summary(runs: dict[str, Run], columns: tuple[str, ...] = SUMMARY) -> pd.DataFrame:
     """The metrics of several runs side by side, a row a run, nats per example; columns that no run has are left out."""
     rows = {name: run.metrics | {"seconds": run.seconds} for name, run in runs.items()}
     table = pd.DataFrame.from_dict(rows, orient="index")
     return table[[c for c in columns if c in table]]
-
-
-def history_frame(history: list[dict[str, float]]) -> pd.DataFrame:
-    """The history as a table, a row a logged step."""
-    columns = ["step", "epoch", "loss", "rate", "distortion", "mi", "penalty_on"]
-    return pd.DataFrame(history, columns=columns)
-
-
-def write_history(out: Path, history: list[dict[str, float]]) -> None:
-    """Write history.csv, atomically."""
-    write_atomically(out / "history.csv", history_frame(history).to_csv(index=False).encode())
-
-
-def write_json(path: Path, content: dict) -> None:
-    """Write a JSON file, atomically."""
-    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
-
-
-def write_run_json(out: Path, config: RunConfig, trainer: Trainer, data: Dataset, seconds: float, finished: bool) -> None:
-    """Where the numbers come from and what they cost."""
-    device = next(trainer.model.parameters()).device
-    write_json(
-        out / "run.json",
-        {
-            "config": asdict(config),
-            "data": {"name": data.name, "fingerprint": data.fingerprint, "train": len(data.train), "test": len(data.test)},
-            "parameters": sum(p.numel() for p in trainer.parameters),
-            "versions": {"python": platform.python_version(), "klcourse": __version__}
-            | {name: version(name) for name in DISTRIBUTIONS},
-            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-            "threads": torch.get_num_threads(),
-            "steps": trainer.steps,
-            "seconds": round(seconds, 2),
-            "peak_memory_mib": peak_memory_mib(),
-            "finished": finished,
-        },
-    )
-
-
-def peak_memory_mib() -> int | None:
-    """The largest memory this process has held so far, in MiB; None where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))

@@ -12,15 +12,9 @@ no generator state to save, and a run that is cut off and resumed is the same, b
 
 from __future__ import annotations
 
-import ctypes
 import json
 import math
-import os
-import signal
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -31,29 +25,14 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from klcourse.data import PAD
-from klcourse.metrics import mutual_information, posteriors
+from klcourse.metrics import mutual_information, posteriors, rate
 from klcourse.models import VAE, LabellingNetwork, gaussian_kl, reparameterise
 from klcourse.objectives import Objective, SelfLabelling, Terms
+from klcourse.system import deferred_interrupt, keep_freed_memory, write_atomically
 
-ORDER, NOISE, LABEL_ORDER, PROBE = range(4)  # independent streams of random numbers
-
-
-def keep_freed_memory() -> None:
-    """Let the process keep memory that it frees, for the next step to use. Matters on Linux only.
-
-    By default glibc gives large blocks back to the system after every operation and asks for them again in the next one,
-    page by page. A training step frees and needs the same blocks over and over; keeping them makes a text step 1.5 times
-    as fast and a PixelCNN step 1.1 to 1.2 times (tests/benchmarks/memory.py).
-    """
-    if sys.platform != "linux":
-        return
-    m_trim_threshold, m_mmap_threshold = -1, -3  # the names of malloc.h
-    try:
-        libc = ctypes.CDLL(None)
-        libc.mallopt(m_mmap_threshold, 32 * 2**20)  # blocks up to here come from the heap
-        libc.mallopt(m_trim_threshold, 2**30)  # and the heap shrinks only if that much of it is free
-    except (OSError, AttributeError):  # another C library: nothing to set
-        pass
+ORDER, NOISE, LABEL_ORDER, PROBE, ENCODER = range(5)  # independent streams of random numbers
+STEP_MEANS = ("loss", "rate", "distortion", "penalty_on", "lam")  # what a history row averages over steps
+MEASURED = ("mi", "mi_upper", "test_rate")  # what it measures on the probe
 
 
 keep_freed_memory()
@@ -63,30 +42,10 @@ class TrainingDiverged(RuntimeError):
     """The loss or a weight is no longer a finite number."""
 
 
-def seeded(seed: int, stream: int, index: int) -> torch.Generator:
+def seeded(seed: int, stream: int, *index: int) -> torch.Generator:
     """The generator for one stream at one index (a step or an epoch): well mixed, and nothing to remember."""
-    state = np.random.SeedSequence((seed, stream, index)).generate_state(1)
+    state = np.random.SeedSequence((seed, stream, *index)).generate_state(1)
     return torch.Generator().manual_seed(int(state[0]))
-
-
-@contextmanager
-def deferred_interrupt() -> Iterator[list[bool]]:
-    """Turn the first Ctrl-C into a flag, so that it falls between two steps; a second one interrupts at once."""
-    flag: list[bool] = []
-    if threading.current_thread() is not threading.main_thread():  # signals reach the main thread only
-        yield flag
-        return
-
-    def note(signum, frame):
-        if flag:
-            raise KeyboardInterrupt
-        flag.append(True)
-
-    previous = signal.signal(signal.SIGINT, note)
-    try:
-        yield flag
-    finally:
-        signal.signal(signal.SIGINT, previous if previous is not None else signal.default_int_handler)
 
 
 class Trainer:
@@ -94,10 +53,16 @@ class Trainer:
 
     x is images (N, 784), 0/1, or with `grey=True` 0..255, binarised afresh at every step (Burda et al. 2016); or word ids
     (N, T). y (N,) are labels, for a conditional model. `labeller` is the network g that the objective `sl` needs. `clip`
-    bounds the norm of the gradient. `probe` examples (x, y) are what I_q is measured on at the end of every epoch.
+    bounds the norm of the gradient. `probe` examples (x, y) are what I_q is measured on, every `mi_every` steps or, by
+    default, at the end of every epoch.
 
-    `history` is a list of rows: step, epoch, loss, rate, distortion, penalty_on (means over the steps since the row
-    before) and mi (at the end of an epoch, else nan). Everything in nats per example.
+    `encoder_steps` = K > 1 is lagging inference (He et al. 2019): K updates of the encoder for one of the decoder, K - 1
+    of them on other mini-batches with the decoder left alone, until at the end of an epoch I_q on the probe has not
+    grown; from then on plain training. `encoder_steps_done` counts the extra updates, which cost about a step each.
+
+    `history` is a list of rows. loss, rate, distortion, penalty_on and lam (the penalty weight in force, nan without one)
+    are means over the steps since the row before; mi and mi_upper (the two bounds on I_q) and test_rate are measured on
+    the probe after the row's last step, or nan. Everything in nats per example.
     """
 
     def __init__(
@@ -115,6 +80,8 @@ class Trainer:
         grey: bool = False,
         log_every: int = 20,
         probe: tuple[Tensor, Tensor | None] | None = None,
+        mi_every: int | None = None,
+        encoder_steps: int = 1,
     ):
         if not 0 < batch_size <= len(x):
             raise ValueError(f"batch_size = {batch_size} with {len(x)} training examples: choose 1 to {len(x)}")
@@ -122,14 +89,24 @@ class Trainer:
             raise ValueError("objective sl trains a labelling network g: pass labeller=LabellingNetwork(...)")
         if log_every < 1:
             raise ValueError(f"log_every = {log_every}: choose 1 or more steps")
+        if mi_every is not None and mi_every < 1:
+            raise ValueError(f"mi_every = {mi_every}: choose 1 or more steps")
+        if encoder_steps < 1 or (encoder_steps > 1 and probe is None):
+            remedy = "choose 1 or more" if encoder_steps < 1 else "it stops when I_q on the probe does: pass probe=(x, y)"
+            raise ValueError(f"encoder_steps = {encoder_steps}: {remedy}")
+        objective.check_batch_size(batch_size)
         self.model, self.objective, self.labeller = model, objective, labeller
         self.x, self.y, self.probe = x, y, probe
-        self.batch_size, self.seed, self.clip, self.grey, self.log_every = batch_size, seed, clip, grey, log_every
+        self.batch_size, self.seed, self.clip, self.grey = batch_size, seed, clip, grey
+        self.log_every, self.mi_every, self.encoder_steps = log_every, mi_every, encoder_steps
         self.parameters = [*model.parameters(), *(labeller.parameters() if labeller else ())]
         self.optimizer = torch.optim.Adam(self.parameters, lr=lr, fused=True)
         self.steps_per_epoch = math.ceil(len(x) / batch_size)
         self.steps = 0  # done so far
         self.history: list[dict[str, float]] = []
+        self.encoder_steps_done = 0  # extra ones, of lagging inference
+        self.lagging = encoder_steps > 1  # still in its first phase
+        self._epoch_mi = -math.inf  # I_q at the end of the epoch before, while lagging
         self._since_row = self._empty_row()
         self._order: dict[int, tuple[int, Tensor]] = {}  # stream -> (epoch, permutation)
 
@@ -149,7 +126,11 @@ class Trainer:
         epoch, i = divmod(self.steps, self.steps_per_epoch)
         if self._order.get(stream, (-1, None))[0] != epoch:
             self._order[stream] = epoch, torch.randperm(len(self.x), generator=seeded(self.seed, stream, epoch))
-        rows = self._order[stream][1][i * self.batch_size : (i + 1) * self.batch_size].to(self.x.device)
+        return self.examples(self._order[stream][1][i * self.batch_size : (i + 1) * self.batch_size], generator)
+
+    def examples(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """The training examples of these row numbers, as the model takes them."""
+        rows = rows.to(self.x.device)
         x, y = self.x[rows], None if self.y is None else self.y[rows]
         if self.grey:
             x = torch.bernoulli(x.float().cpu() / 255, generator=generator).to(x.device)
@@ -176,21 +157,24 @@ class Trainer:
             z=z,
             label=label,
             dataset_size=len(self.x),
+            epoch=self.steps / self.steps_per_epoch,
+            batch_size=self.batch_size,
         )
 
     def step(self) -> dict[str, float]:
-        """Train on one mini-batch; returns its loss, rate, distortion and penalty_on.
+        """Train on one mini-batch; returns its loss, rate, distortion, penalty_on and lam.
 
         Raises TrainingDiverged, with the weights as the step before left them, if the loss is not finite.
         """
         if not self.model.training:  # train() walks over all modules: not for every step
             self.model.train()
+        if self.lagging:
+            self.update_encoder()
         generator = seeded(self.seed, NOISE, self.steps)
         x, y = self.batch(ORDER, generator)
         terms = self.terms(x, y, generator)
         loss = self.objective(terms)
-        if not math.isfinite(value := loss.item()):
-            raise TrainingDiverged(f"the loss is {value} at step {self.steps} with objective {self.objective}")
+        value = self.finite(loss)
         self.optimizer.zero_grad()
         loss.backward()
         if isinstance(self.objective, SelfLabelling) and self.objective.label == "alternating":
@@ -204,9 +188,33 @@ class Trainer:
             "rate": terms.kl.mean().item(),
             "distortion": terms.rec.mean().item(),
             "penalty_on": float(self.objective.penalty_on(terms)),
+            "lam": getattr(self.objective, "lam", math.nan),
         }
+        self.objective.after_step(terms)
         self._log(done)
         return done
+
+    def finite(self, loss: Tensor) -> float:
+        """The loss as a number; TrainingDiverged if it is none."""
+        if not math.isfinite(value := loss.item()):
+            raise TrainingDiverged(f"the loss is {value} at step {self.steps} with objective {self.objective}")
+        return value
+
+    def update_encoder(self) -> None:
+        """The encoder's extra updates before a joint step: lagging inference lets it catch up with the decoder."""
+        weights = self.model.encoder_parameters()
+        for i in range(self.encoder_steps - 1):
+            generator = seeded(self.seed, ENCODER, self.steps, i)
+            rows = torch.randint(len(self.x), (self.batch_size,), generator=generator)
+            loss = self.objective(self.terms(*self.examples(rows, generator), generator))
+            self.finite(loss)
+            self.optimizer.zero_grad()  # weights without a gradient are left alone, the decoder's among them
+            for weight, gradient in zip(weights, torch.autograd.grad(loss, weights)):
+                weight.grad = gradient
+            if self.clip:
+                torch.nn.utils.clip_grad_norm_(weights, self.clip)
+            self.optimizer.step()
+            self.encoder_steps_done += 1
 
     def label_gradients(self, generator: torch.Generator) -> None:
         """The SLCVAE paper's lesson for g: -log p(x|g(x)) with the decoder frozen, on a mini-batch of its own."""
@@ -220,26 +228,35 @@ class Trainer:
 
     @staticmethod
     def _empty_row() -> dict[str, float]:
-        return {"steps": 0, "loss": 0.0, "rate": 0.0, "distortion": 0.0, "penalty_on": 0.0}
+        return {"steps": 0} | dict.fromkeys(STEP_MEANS, 0.0)
 
     def _log(self, done: dict[str, float]) -> None:
         for key, value in done.items():
             self._since_row[key] += value
         self._since_row["steps"] += 1
         epoch_ends = self.steps % self.steps_per_epoch == 0
-        if epoch_ends or self.steps % self.log_every == 0:
+        measured = self.steps % self.mi_every == 0 if self.mi_every else epoch_ends
+        measured |= epoch_ends and self.lagging
+        if measured or epoch_ends or self.steps % self.log_every == 0:
             n = self._since_row.pop("steps")
             row = {"step": self.steps, "epoch": self.steps / self.steps_per_epoch}
             row |= {key: total / n for key, total in self._since_row.items()}
-            self.history.append(row | {"mi": self.measure_mi() if epoch_ends else math.nan})
+            row |= self.measure() if measured else dict.fromkeys(MEASURED, math.nan)
+            self.history.append(row)
             self._since_row = self._empty_row()
+            if epoch_ends and self.lagging:
+                self.lagging, self._epoch_mi = row["mi"] > self._epoch_mi, row["mi"]
 
-    def measure_mi(self) -> float:
-        """I_q on the probe examples now, nats (lower bound); nan without a probe."""
+    def measure(self) -> dict[str, float]:
+        """I_q (both bounds) and rate on the probe examples now: mi, mi_upper, test_rate, nats; nan without a probe."""
         if self.probe is None:
-            return math.nan
+            return dict.fromkeys(MEASURED, math.nan)
+        was_training = self.model.training
+        self.model.eval()  # BN-VAE must neither use the probe's statistics nor learn them
         mu, logvar = posteriors(self.model, *self.probe)
-        return mutual_information(mu, logvar, seeded(self.seed, PROBE, self.steps)).lower
+        self.model.train(was_training)
+        mi = mutual_information(mu, logvar, seeded(self.seed, PROBE, self.steps))
+        return {"mi": mi.lower, "mi_upper": mi.upper, "test_rate": rate(mu, logvar)}
 
     # ------------------------------------------------------------------------------------------------ many steps
 
@@ -274,7 +291,15 @@ class Trainer:
             raise TrainingDiverged(f"a weight is not finite after step {self.steps} with objective {self.objective}")
         for i, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"adam.{i}.{k}": v for k, v in state.items()}
-        meta = {"steps": self.steps, "lr": self.lr, "history": self.history, "since_row": self._since_row, "extra": extra}
+        meta = {
+            "steps": self.steps,
+            "lr": self.lr,
+            "history": self.history,
+            "since_row": self._since_row,
+            "objective": self.objective.state(),
+            "lagging": [self.lagging, self._epoch_mi, self.encoder_steps_done],
+            "extra": extra,
+        }
         data = to_bytes({k: v.contiguous() for k, v in tensors.items()}, {"klcourse": json.dumps(meta)})
         write_atomically(path, data)
 
@@ -296,18 +321,10 @@ class Trainer:
             state["state"].setdefault(int(i), {})[name] = value
         self.optimizer.load_state_dict(state)
         self.steps, self.lr, self.history = meta["steps"], meta["lr"], meta["history"]
-        self._since_row = meta["since_row"]
+        # a file from before a column existed: its mean is not known for the row that was begun
+        self._since_row = dict.fromkeys(STEP_MEANS, math.nan) | meta["since_row"]
+        for knob, value in meta.get("objective", {}).items():
+            setattr(self.objective, knob, value)
+        if "lagging" in meta:
+            self.lagging, self._epoch_mi, self.encoder_steps_done = meta["lagging"]
         return meta["extra"]
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that whoever looks, and whenever the power goes, finds the old one or the new one, whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,6 +1,10 @@
-"""Every knob turns something, the scale is sum over dimensions and mean over examples, special cases agree."""
+"""Every knob turns something, the scale is sum over dimensions and mean over examples, the article's objectives agree.
+
+What the baselines of the literature do is in test_baselines.py.
+"""
 
 import math
+from dataclasses import fields
 
 import pytest
 import torch
@@ -14,7 +18,16 @@ from klcourse.objectives import (
     OBJECTIVES,
     BetaTC,
     BetaVAE,
+    Capacity,
+    CyclicalAnnealing,
+    DualAscent,
+    FreeBits,
+    FreeBitsPerDim,
+    InformationHinge,
+    InfoVAE,
+    LinearAnnealing,
     MIConstraint,
+    Objective,
     SelfLabelling,
     Terms,
     make_objective,
@@ -30,7 +43,7 @@ def batch(seed: int = 0, n: int = 6, d: int = 3, spread: float = 1.0):
     z = mu + (0.5 * logvar).exp() * torch.randn(n, d, generator=g, dtype=torch.double)
     label = torch.randn(n, d, generator=g, dtype=torch.double)
     rec = 80 + (z - 1).square().sum(-1)
-    return Terms(rec, gaussian_kl(mu, logvar), mu, logvar, z, label, dataset_size=100), mu, logvar
+    return Terms(rec, gaussian_kl(mu, logvar), mu, logvar, z, label, dataset_size=100, epoch=1.3), mu, logvar
 
 
 def loss_and_gradient(objective, **options):
@@ -45,7 +58,33 @@ KNOBS = [
     (BetaVAE(beta=2), "beta", 3.0),
     (SelfLabelling(lam=0.5), "lam", 0.7),
     (BetaTC(beta=2), "beta", 3.0),
+    (LinearAnnealing(warmup=5), "warmup", 3.0),
+    (LinearAnnealing(warmup=5), "beta", 2.0),
+    (CyclicalAnnealing(period=2.5, ratio=0.8), "period", 2.0),
+    (CyclicalAnnealing(period=2.5, ratio=0.8), "ratio", 0.6),
+    (CyclicalAnnealing(period=2.5, ratio=0.8), "beta", 2.0),
+    (Capacity(lam=0.5, c=1), "lam", 0.7),
+    (DualAscent(lam=0.5), "lam", 0.7),
+    (DualAscent(lam=0.5), "beta", 2.0),
+    (InformationHinge(lam=0.5, c=1.7), "lam", 0.7),
+    (InformationHinge(lam=0.5, c=1.7), "beta", 2.0),
+    (InfoVAE(lam=2), "lam", 3.0),
+    (InfoVAE(lam=2), "beta", 1.0),
 ]
+TARGETS = [  # objectives with a target c: one value far above what the batch has, one a little lower, one below
+    (MIConstraint(lam=0.5), (50, 40, 0.01)),
+    (FreeBits(), (50, 40, 0.01)),
+    (FreeBitsPerDim(), (50, 40, 0.01)),
+    (Capacity(lam=0.5), (50, 40, 0.01)),
+    (InformationHinge(lam=0.5), (1.75, 1.7, 0.01)),
+]
+ASCENT = [DualAscent(c=5, eta=0.1), MIConstraint(lam=0, c=5, eta=0.1)]
+
+
+def test_no_knob_is_left_out_of_these_tests():
+    tested = {(type(o), knob) for o, knob, _ in KNOBS} | {(type(o), "c") for o, _ in TARGETS}
+    tested |= {(type(o), knob) for o in ASCENT for knob in ("c", "eta")}
+    assert tested == {(cls, f.name) for cls in OBJECTIVES.values() for f in fields(cls)} - {(SelfLabelling, "label")}
 
 
 @pytest.mark.parametrize("objective, knob, value", KNOBS, ids=lambda v: str(v))
@@ -57,14 +96,29 @@ def test_every_knob_changes_loss_and_gradient(objective, knob, value):
     assert (slope_before - slope_after).abs().max() > 1e-6
 
 
-def test_c_changes_the_loss_below_it_and_the_gradient_across_it():
-    below, slope_below = loss_and_gradient(MIConstraint(lam=0.5, c=50))
-    less, slope_less = loss_and_gradient(MIConstraint(lam=0.5, c=40))
-    above, slope_above = loss_and_gradient(MIConstraint(lam=0.5, c=0.01))
-    assert below - less == pytest.approx(0.5 * 10)
-    assert torch.equal(slope_below, slope_less)  # the hinge is straight: only the side of c matters
-    assert (slope_below - slope_above).abs().max() > 1e-6
-    assert above == pytest.approx(loss_and_gradient(ELBO())[0])
+@pytest.mark.parametrize("objective, targets", TARGETS, ids=lambda v: getattr(v, "name", ""))
+def test_c_changes_the_loss_below_it_and_the_gradient_across_it(objective, targets):
+    losses, slopes = [], []
+    for objective.c in targets:
+        loss, slope = loss_and_gradient(objective)
+        losses.append(loss)
+        slopes.append(slope)
+    assert losses[0] - losses[1] == pytest.approx(getattr(objective, "lam", 1) * (targets[0] - targets[1]))
+    torch.testing.assert_close(slopes[0], slopes[1])  # the hinge is straight: only the side of c matters
+    assert (slopes[0] - slopes[2]).abs().max() > 1e-6
+    if objective.name != "capacity":  # which has a price above c as well
+        assert losses[2] == pytest.approx(loss_and_gradient(ELBO())[0])
+
+
+@pytest.mark.parametrize("objective", ASCENT, ids=lambda o: o.name)
+def test_c_and_eta_move_lam_after_a_step(objective):
+    terms, *_ = batch()
+    rate = terms.kl.mean().item()
+    for c, eta in [(rate + 2, 0.1), (rate + 3, 0.1), (rate + 3, 0.2)]:
+        objective.lam, objective.c, objective.eta = 0.1, c, eta
+        objective.after_step(terms)
+        assert objective.lam == pytest.approx(0.1 + eta * (c - rate))
+        assert objective.state() == {"lam": objective.lam}
 
 
 @settings(derandomize=True, deadline=None)
@@ -110,9 +164,12 @@ def test_penalty_on_tells_the_branch():
 
 @pytest.mark.parametrize("objective", [cls() for cls in OBJECTIVES.values()], ids=lambda o: o.name)
 def test_scale_is_mean_over_examples_and_sum_over_dimensions(objective):
-    """The same examples twice: the same loss. (BetaTC's estimate depends on the batch; its beta = 1 part does not.)"""
-    if isinstance(objective, BetaTC):
-        objective.beta = 1
+    """The same examples twice: the same loss. (An estimate over the batch depends on it: that part is switched off.)"""
+    for cls, knob, off in (BetaTC, "beta", 1), (InformationHinge, "lam", 0), (InfoVAE, "lam", 0):
+        if isinstance(objective, cls):
+            setattr(objective, knob, off)
+    if isinstance(objective, InformationHinge):
+        objective.c = 1
     terms, *_ = batch()
     twice = Terms(*(torch.cat([v, v]) if isinstance(v, torch.Tensor) else v for v in vars(terms).values()))
     assert objective(twice).item() == pytest.approx(objective(terms).item(), rel=1e-12)
@@ -163,6 +220,12 @@ def test_made_by_name(name):
         (lambda: setattr(MIConstraint(), "c", math.nan), ValueError, "c = nan"),
         (lambda: setattr(BetaVAE(), "lam", 1), AttributeError, "no knob 'lam'; it has: beta"),
         (lambda: SelfLabelling(label="both"), ValueError, "'both'.*joint"),
+        (lambda: CyclicalAnnealing(period=0), ValueError, "period = 0 .*>= 0.001"),
+        (lambda: CyclicalAnnealing(ratio=1.5), ValueError, "ratio = 1.5 .*from 0 to 1"),
+        (lambda: setattr(DualAscent(), "eta", -1), ValueError, "eta = -1"),
+        (lambda: InformationHinge(c=3)(batch()[0]), ValueError, "c = 3 .* 6 examples .* log 6 = 1.79 .*more than 20"),
+        (lambda: InformationHinge(c=1e9).check_batch_size(50), ValueError, "c = 10+.* log 50"),
+        (lambda: Objective()(batch()[0]), TypeError, "make_objective"),
         (lambda: SelfLabelling()(Terms(torch.ones(2), torch.ones(2))), ValueError, "needs a labelling network"),
     ],
 )

@@ -13,9 +13,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from klcourse import runs
+from klcourse import generation, runs
 from klcourse.__main__ import main
 from klcourse.data import load
+from klcourse.models import gaussian_kl
 from klcourse.runs import Interrupted, RunConfig, train
 from klcourse.training import TrainingDiverged
 
@@ -41,8 +42,10 @@ def test_the_files_of_a_run(tmp_path, capsys):
     metrics = json.loads((out / "metrics.json").read_text())
     assert set(metrics) == METRICS and all(np.isfinite(v) for v in metrics.values())
     history = pd.read_csv(out / "history.csv")
-    assert list(history) == ["step", "epoch", "loss", "rate", "distortion", "mi", "penalty_on"]
-    assert history["step"].iloc[-1] == 6 and history["mi"].notna().sum() == 2
+    means, measured = ["loss", "rate", "distortion", "penalty_on", "lam"], ["mi", "mi_upper", "test_rate"]
+    assert list(history) == ["step", "epoch", *means, *measured]
+    assert history["step"].iloc[-1] == 6 and (history[measured].notna().sum() == 2).all()
+    assert (history["lam"] == 1).all() and history["test_rate"].iloc[-1] == pytest.approx(metrics["rate"], rel=1e-5)
     run = json.loads((out / "run.json").read_text())
     assert run["config"]["objective"] == "mi" and run["config"]["lam"] == 1 and run["finished"]
     assert run["data"]["fingerprint"] == load("mnist", limit=300).fingerprint
@@ -63,6 +66,19 @@ def test_the_files_of_a_run(tmp_path, capsys):
         dict(data="text", conditional=True, objective="sl", label="alternating"),
         dict(data="mnist", objective="tc", beta=2),
         dict(data="mnist", objective="sl"),
+        dict(data="mnist", objective="anneal", warmup=2.0, beta=4.0),
+        dict(data="mnist", objective="cyclical", period=1.0, ratio=0.3),
+        dict(data="mnist", objective="freebits", c=3.0),
+        dict(data="mnist", objective="freebits-dim", c=3.0),
+        dict(data="mnist", objective="capacity", lam=2.0, c=3.0),
+        dict(data="mnist", objective="dual", c=3.0, eta=0.1, lam=0.5, beta=1.0),
+        dict(data="mnist", objective="mi-hinge", lam=2.0, c=2.0, beta=1.0),
+        dict(data="mnist", objective="mmd", lam=50.0, beta=0.1),
+        dict(data="mnist", bn_gamma=0.5, conditional=True),
+        dict(data="mnist", delta=2.0, decoder="ar"),
+        dict(data="mnist", encoder_steps=3, binarisation="dynamic"),
+        dict(data="text", bn_gamma=0.5, delta=2.0, encoder_steps=3, objective="mi-hinge", c=2.0, word_dropout=0.2),
+        dict(data="text", conditional=True, objective="sl", label="alternating", encoder_steps=3, bn_gamma=0.5),
     ],
     ids=lambda m: " ".join(map(str, m.values())),
 )
@@ -70,6 +86,38 @@ def test_everything_trains(more):
     run = train(RunConfig(**(SMALL | dict(epochs=1, limit=100) | more)), progress=False)
     expected = METRICS | ({"elbo_ppl", "iw_ppl", "reconstruction_ppl"} if more["data"] == "text" else set())
     assert set(run.metrics) == expected and all(np.isfinite(v) for v in run.metrics.values())
+
+
+def test_mi_every_measures_between_the_ends_of_epochs():
+    """More rows, and the same training: measuring leaves the numbers alone."""
+    config = SMALL | dict(batch_size=10, epochs=2, bn_gamma=0.5)  # 30 steps an epoch
+    run = train(RunConfig(**config, mi_every=8), progress=False)
+    assert list(run.history["step"]) == [8, 16, 20, 24, 30, 32, 40, 48, 56, 60]
+    measured = run.history.dropna(subset=["mi", "mi_upper", "test_rate"])
+    assert list(measured["step"]) == [8, 16, 24, 32, 40, 48, 56] and (measured["mi"] <= measured["mi_upper"]).all()
+    plain = train(RunConfig(**config), progress=False)
+    assert plain.metrics == run.metrics and plain.history["mi"].notna().sum() == 2
+
+
+def test_a_measured_row_is_of_the_model_after_that_step():
+    run = train(RunConfig(**SMALL, epochs=2, mi_every=2), progress=False)
+    x, _ = runs.test_tensors(run.data, run.config, "cpu")
+    mu, logvar = run.model.encode(x[: runs.PROBE])
+    assert run.history["test_rate"].iloc[-1] == pytest.approx(gaussian_kl(mu, logvar).mean().item(), rel=1e-5)
+    assert not run.model.training  # whoever encodes or samples next gets the model as it is evaluated
+
+
+def test_generate_adds_the_metrics_of_what_a_conditional_model_writes():
+    config = RunConfig(data="text", conditional=True, generate=2, **SMALL | dict(limit=100), epochs=1)
+    run = train(config, progress=False)
+    expected = generation.diversity(run.model, run.data, per_condition=2, seed=0)
+    assert expected and {k: run.metrics[k] for k in expected} == expected
+
+
+def test_extra_encoder_steps_are_counted(tmp_path):
+    run = train(RunConfig(**SMALL, epochs=2, encoder_steps=4), tmp_path / "r", progress=False)
+    counted = json.loads((tmp_path / "r" / "run.json").read_text())["encoder_steps_done"]
+    assert counted == run.trainer.encoder_steps_done and counted in (9, 18)  # 3 steps an epoch, 1 or 2 epochs
 
 
 def test_a_text_of_ones_own(tmp_path):
@@ -123,9 +171,17 @@ def wait_for_steps(out, at_least, process, seconds=120):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 on this system")
-def test_kill_9_and_resume_is_bit_exact(tmp_path):
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["--objective=sl", "--label=alternating"],
+        ["--objective=dual", "--c=8", "--bn-gamma=0.5", "--encoder-steps=2", "--mi-every=100"],
+    ],
+    ids=["sl", "dual bn lagging"],
+)
+def test_kill_9_and_resume_is_bit_exact(more, tmp_path):
     """Killed twice in the middle, wherever that falls, and resumed: the weights of the run nobody disturbed."""
-    epochs, more = 300, ["--objective=sl", "--label=alternating"]
+    epochs = 300
     assert main(command(tmp_path / "whole", *more, epochs=epochs)) == 0
     out = tmp_path / "cut"
     for at_least, resume in [(200, []), (600, ["--resume"])]:
@@ -220,6 +276,18 @@ def test_divergence_names_step_objective_and_last_good_checkpoint(tmp_path, caps
         (["--binarisation=sometimes"], "static or dynamic"),
         (["--data=text", "--binarisation=dynamic"], "needs grey images"),
         (["--limit=0"], "limit"),
+        (["--objective=elbo", "--warmup=1"], "does not use warmup; objectives that do: anneal"),
+        (["--objective=cyclical", "--ratio=2"], "ratio = 2.0"),
+        (["--objective=mi-hinge", "--c=4.7"], "log 100 = 4.61"),
+        (["--bn-gamma=0"], "bn_gamma = 0.0"),
+        (["--bn-gamma=1", "--prior-encoder"], "leave out bn_gamma and delta"),
+        (["--delta=-1"], "delta = -1.0"),
+        (["--delta=nan"], "delta = nan"),
+        (["--encoder-steps=0"], "encoder_steps = 0"),
+        (["--mi-every=0"], "mi_every = 0"),
+        (["--generate=-1"], "generate = -1"),
+        (["--generate=5"], "generate = 5 needs a conditional text model"),
+        (["--data=text", "--generate=5"], "generate = 5 needs a conditional text model"),
     ],
 )
 def test_bad_requests_are_refused_in_one_line(tmp_path, capsys, more, message):
@@ -238,6 +306,19 @@ def test_a_folder_with_a_run_is_not_overwritten(tmp_path, capsys):
     assert "seed was 0, is 3" in capsys.readouterr().err
     assert main(command(tmp_path / "r", "--resume", epochs=1)) == 0  # finished already: measured again, the same
     assert (tmp_path / "r" / "metrics.json").read_text() == before
+
+
+def test_a_run_from_before_a_field_existed_can_be_resumed(tmp_path, capsys):
+    """What run.json does not name had its default."""
+    assert main(command(tmp_path / "r", epochs=1)) == 0
+    path = tmp_path / "r" / "run.json"
+    content = json.loads(path.read_text())
+    for name in ("warmup", "bn_gamma", "delta", "encoder_steps", "mi_every", "generate"):
+        del content["config"][name]
+    path.write_text(json.dumps(content))
+    assert main(command(tmp_path / "r", "--resume", "--delta=1", epochs=1)) == 2
+    assert "delta was 0.0, is 1.0" in capsys.readouterr().err
+    assert main(command(tmp_path / "r", "--resume", epochs=2)) == 0
 
 
 def test_a_folder_that_cannot_be_made(tmp_path, capsys):

@@ -1,61 +1,14 @@
-"""The objectives of the article: what each turns a mini-batch into, as small dataclasses.
-
-An objective is called on the terms of a batch and returns the loss, a scalar in nats: sums over dimensions, means over
-examples. Its fields are plain numbers and may be changed between two training steps; the next step uses the new value.
-
->>> import torch
->>> t = Terms(rec=torch.tensor([80.0, 90.0]), kl=torch.tensor([1.0, 3.0]))
->>> ELBO()(t)
-tensor(87.)
->>> MIConstraint(lam=0.5, c=5)(t)      # rate 2 is below c = 5: 0.5 * (5 - 2) more
-tensor(88.5000)
-"""
+"""The objectives of the article: ELBO, SLVAE, the constraint, beta-VAE and its beta-TCVAE."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from torch import Tensor
 
-
-@dataclass
-class Terms:
-    """What one mini-batch of B examples gives an objective; everything in nats."""
-
-    rec: Tensor  # (B,)   -log p(x|z), z ~ q(z|x)
-    kl: Tensor  # (B,)   KL(q(z|x) || p(z)), closed form
-    mu: Tensor | None = None  # (B, d) of q(z|x)
-    logvar: Tensor | None = None  # (B, d)
-    z: Tensor | None = None  # (B, d) the sample behind rec
-    label: Tensor | None = None  # (B, d) g(x), only for SelfLabelling
-    dataset_size: int = 0  # N, the number of training examples, only for BetaTC
-
-
-class Objective:
-    """What all objectives share: a name for the command line, validation, and the state of the penalty."""
-
-    name: ClassVar[str]
-    choices: ClassVar[dict[str, tuple[str, ...]]] = {}  # the fields that are words, and the words they take
-
-    def __call__(self, t: Terms) -> Tensor:
-        raise TypeError(f"{type(self).__name__} is abstract: use one of {', '.join(OBJECTIVES)}")
-
-    def penalty_on(self, t: Terms) -> bool:
-        """Whether this batch is on the branch of the hinge where the penalty acts; never, without a hinge."""
-        return False
-
-    def __setattr__(self, field: str, value) -> None:
-        # checked here and not once at the start, because live controls change a field while a run trains
-        if field not in {f.name for f in fields(self)}:
-            known = ", ".join(f.name for f in fields(self)) or "none"
-            raise AttributeError(f"objective {self.name} has no knob {field!r}; it has: {known}")
-        if isinstance(value, (int, float)) and not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"{field} = {value} of objective {self.name}: choose a finite number >= 0")
-        if isinstance(value, str) and value not in self.choices.get(field, ()):
-            raise ValueError(f"{field} = {value!r} of objective {self.name}: choose {self.choices.get(field, 'a number')}")
-        super().__setattr__(field, value)
+from .base import Objective, Terms
 
 
 @dataclass
@@ -85,11 +38,15 @@ class MIConstraint(Objective):
 
     beta > 1 is the article's combination with beta-VAE. The loss is written as the article's algorithm switches: below
     c the KL has weight beta - lam, and that is all a step sees of lam and beta (beta_eff = beta - lam).
+
+    eta > 0 moves lam by dual ascent, as DualAscent does. On a hinge that is a mistake worth seeing: above c the hinge is
+    silent, so lam comes to rest above the multiplier of the constraint (lam times the duty cycle is the multiplier).
     """
 
     lam: float = 1.0
     c: float = 5.0
     beta: float = 1.0
+    eta: float = field(default=0.0, repr=False)
     name: ClassVar[str] = "mi"
 
     def __call__(self, t: Terms) -> Tensor:
@@ -99,6 +56,22 @@ class MIConstraint(Objective):
 
     def penalty_on(self, t: Terms) -> bool:
         return t.kl.mean().item() < self.c
+
+    def after_step(self, t: Terms) -> None:
+        if self.eta:
+            self.lam = ascend(self, t)
+
+    def state(self) -> dict[str, float]:
+        return {"lam": self.lam} if self.eta else {}
+
+
+def ascend(objective: Objective, t: Terms) -> float:
+    """The multiplier after a step of dual ascent on R >= c: lam + eta (c - R of this batch), kept in [0, beta].
+
+    beta is the largest price that makes sense: above it the loss pays for rate even where nothing is learnt from it.
+    """
+    lam = objective.lam + objective.eta * (objective.c - t.kl.mean().item())
+    return min(max(lam, 0.0), objective.beta)
 
 
 @dataclass
@@ -148,25 +121,3 @@ def minibatch_total_correlation(t: Terms) -> Tensor:
     joint = log_q.sum(-1).logsumexp(1) - log_nb  # (B,)
     product = (log_q.logsumexp(1) - log_nb).sum(-1)  # (B,)
     return (joint - product).mean()
-
-
-OBJECTIVES = {cls.name: cls for cls in (ELBO, SelfLabelling, MIConstraint, BetaVAE, BetaTC)}
-
-
-def make_objective(name: str, **knobs) -> Objective:
-    """The objective of that name with those knobs; a knob it does not have is an error, never silently ignored.
-
-    >>> make_objective("mi", lam=1, c=5)
-    MIConstraint(lam=1, c=5, beta=1.0)
-    >>> make_objective("elbo", lam=1)
-    Traceback (most recent call last):
-    ...
-    ValueError: objective elbo does not use lam; objectives that do: sl, mi
-    """
-    if name not in OBJECTIVES:
-        raise ValueError(f"unknown objective {name!r}: choose one of {', '.join(OBJECTIVES)}")
-    for knob in knobs:
-        if knob not in {f.name for f in fields(OBJECTIVES[name])}:
-            users = [n for n, cls in OBJECTIVES.items() if knob in {f.name for f in fields(cls)}]
-            raise ValueError(f"objective {name} does not use {knob}; objectives that do: {', '.join(users) or 'none'}")
-    return OBJECTIVES[name](**knobs)

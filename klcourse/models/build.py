@@ -1,0 +1,74 @@
+"""From the names on the command line to networks."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from .images import FactorisedDecoder, ImageEncoder, PixelCNNDecoder
+from .text import TextDecoder, TextEncoder
+from .vae import VAE
+
+DECODERS = {"image": ("mlp", "ar"), "text": ("lstm",)}  # the first is the default
+
+
+def build_encoder(kind: str, n_out: int, *, hidden: int, vocab_size: int = 0, n_labels: int = 0) -> nn.Module:
+    """A network from x to n_out numbers: the encoder's (n_out = 2d), or SLVAE's labelling network g (n_out = d)."""
+    if kind == "image":
+        return ImageEncoder(hidden, n_out, n_labels)
+    if kind == "text":
+        return TextEncoder(vocab_size, hidden, n_out, n_labels)
+    raise ValueError(f"unknown kind of data {kind!r}: known are {', '.join(DECODERS)}")
+
+
+class LabellingNetwork(nn.Module):
+    """SLVAE's g: it gives x a label g(x) in the latent space, (B, d) (article: L_SLVAE; Zhang et al. 2019)."""
+
+    def __init__(self, kind: str, latent_dim: int, *, hidden: int, vocab_size: int = 0):
+        super().__init__()
+        self.net = build_encoder(kind, latent_dim, hidden=hidden, vocab_size=vocab_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x, next(self.parameters()).new_zeros(len(x), 0))
+
+
+def build_vae(
+    kind: str,
+    decoder: str,
+    *,
+    latent_dim: int,
+    hidden: int,
+    vocab_size: int = 0,
+    n_labels: int = 0,
+    word_dropout: float = 0.0,
+    without_z: bool = False,
+    prior_encoder: bool = False,
+    bn_gamma: float | None = None,
+    delta: float = 0.0,
+) -> VAE:
+    """A VAE for `kind` of data ("image", "text") with the decoder of that name ("mlp", "ar"; "lstm").
+
+    Raises ValueError for a decoder the kind does not have, word dropout where there are no words, or switches that
+    contradict each other.
+
+    >>> import torch
+    >>> model = build_vae("image", "ar", latent_dim=4, hidden=32)
+    >>> x = torch.zeros(2, 784)
+    >>> mu, logvar = model.encode(x)
+    >>> model.log_px(x, mu).shape
+    torch.Size([2])
+    """
+    if kind not in DECODERS:
+        raise ValueError(f"unknown kind of data {kind!r}: known are {', '.join(DECODERS)}")
+    if decoder not in DECODERS[kind]:
+        raise ValueError(f"unknown decoder {decoder!r} for {kind} data: choose {' or '.join(DECODERS[kind])}")
+    if word_dropout and kind != "text":
+        raise ValueError(f"word_dropout={word_dropout} needs text: {kind} data has no words")
+    n_in = latent_dim + n_labels
+    encoder = build_encoder(kind, 2 * latent_dim, hidden=hidden, vocab_size=vocab_size, n_labels=n_labels)
+    if decoder == "mlp":
+        net = FactorisedDecoder(n_in, hidden)
+    elif decoder == "ar":
+        net = PixelCNNDecoder(n_in)
+    else:
+        net = TextDecoder(vocab_size, n_in, hidden, word_dropout)
+    return VAE(encoder, net, latent_dim, n_labels, without_z, prior_encoder, bn_gamma, delta)

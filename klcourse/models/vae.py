@@ -1,0 +1,86 @@
+"""The VAE: an encoder and a decoder of any kind behind one interface."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .floors import FixedScaleNorm, largest_logvar, limit_logvar
+
+
+class VAE(nn.Module):
+    """An encoder and a decoder with a standard normal prior; see the module's first lines for the interface.
+
+    `encoder(x, extra)` returns (B, 2d); `decoder` has `log_px(x, h)` and `sample(h)`, where h = (z, label) is all the
+    decoder is told. `extra` and the label part of h have width 0 in an unconditional model.
+
+    Two switches make the cells of the article's game: `without_z` gives the decoder zeros instead of z (module A plays
+    "independent"), `prior_encoder` makes q(z|x) = p(z) for every x (module B plays "q = p").
+
+    Two baselines of the literature put a floor under the rate: `bn_gamma` the batch norm of BN-VAE on the means,
+    `delta` > 0 nats the limit of delta-VAE on the variances; see klcourse.models.floors.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        latent_dim: int,
+        n_labels: int = 0,
+        without_z: bool = False,
+        prior_encoder: bool = False,
+        bn_gamma: float | None = None,
+        delta: float = 0.0,
+    ):
+        super().__init__()
+        if prior_encoder and (bn_gamma is not None or delta):
+            raise ValueError("prior_encoder fixes q(z|x) = p(z), rate 0: leave out bn_gamma and delta, which forbid it")
+        self.encoder, self.decoder = encoder, decoder
+        self.latent_dim, self.n_labels = latent_dim, n_labels
+        self.without_z, self.prior_encoder = without_z, prior_encoder
+        self.mean_norm = None if bn_gamma is None else FixedScaleNorm(latent_dim, bn_gamma)
+        self.largest_logvar = largest_logvar(delta, latent_dim) if delta else None
+
+    def label_code(self, y: Tensor | None, rows: int) -> Tensor:
+        """The label as a one-hot row, (B, n_labels); (B, 0) for an unconditional model, whatever y is."""
+        if not self.n_labels:
+            return next(self.parameters()).new_zeros(rows, 0)
+        if y is None:
+            raise ValueError(f"this model is conditional on {self.n_labels} labels: pass y, one label per example")
+        return F.one_hot(y, self.n_labels).float()
+
+    def encode(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The parameters of q(z|x): mu, logvar, (B, d) each."""
+        mu, logvar = self.encoder(x, self.label_code(y, len(x))).chunk(2, dim=-1)
+        if self.prior_encoder:
+            return 0 * mu, 0 * logvar
+        if self.mean_norm is not None:
+            mu = self.mean_norm(mu)
+        if self.largest_logvar is not None:
+            logvar = limit_logvar(logvar, self.largest_logvar)
+        return mu, logvar
+
+    def encoder_parameters(self) -> list[nn.Parameter]:
+        """The weights that q(z|x) depends on; the rest are the decoder's."""
+        return [*self.encoder.parameters(), *([] if self.mean_norm is None else self.mean_norm.parameters())]
+
+    def told(self, z: Tensor, y: Tensor | None) -> Tensor:
+        """What the decoder is told, (B, d + n_labels): z and the label's code."""
+        return torch.cat([0 * z if self.without_z else z, self.label_code(y, len(z))], -1)
+
+    def log_px(self, x: Tensor, z: Tensor, y: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
+        """log p(x|z) per example, (B,), nats. `generator` drives word dropout, which acts only in training mode."""
+        return self.decoder.log_px(x, self.told(z, y), generator)
+
+    @torch.no_grad()
+    def sample(self, z: Tensor, y: Tensor | None = None, generator: torch.Generator | None = None, **options) -> Tensor:
+        """Draw x ~ p(x|z) for every row of z. Text decoders take `greedy=True` and `max_words`."""
+        return self.decoder.sample(self.told(z, y), generator, **options)
+
+    @torch.no_grad()
+    def mean(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """E[x|z] in (0, 1), (B, 784): what the factorised decoder paints. Only decoders with a closed form have it."""
+        if not hasattr(self.decoder, "mean"):
+            raise ValueError(f"{type(self.decoder).__name__} has no closed-form E[x|z]; use sample(z)")
+        return self.decoder.mean(self.told(z, y))
