@@ -1,4 +1,4 @@
-"""The klcourse command: `klcourse doctor` checks the set-up, `klcourse run` trains one configuration."""
+"""The klcourse command: `doctor` checks the set-up, `run` trains one configuration, `sweep` a grid of them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from dataclasses import fields
 HELP = {
     "data": "mnist, text, mnist-full, ptb, or a text file, one sentence a line",
     "decoder": "mlp (factorised, the default) or ar (PixelCNN) for images, lstm for text",
-    "objective": "elbo, sl, mi, beta or tc",
-    "lam": "penalty weight of mi, label weight of sl",
-    "c": "target of mi, in nats",
-    "beta": "KL weight of beta and mi, total-correlation weight of tc",
+    "objective": "elbo, sl, mi, beta, tc, anneal, cyclical, freebits, freebits-dim, capacity, dual, mi-hinge or mmd",
+    "lam": "penalty weight of mi, mi-hinge, capacity and mmd, label weight of sl, first multiplier of dual",
+    "c": "target of mi, mi-hinge, capacity and dual, free nats of freebits and freebits-dim",
+    "beta": "KL weight (total-correlation weight of tc)",
     "label": "how sl trains its labelling network: joint or alternating",
+    "warmup": "epochs until the KL has its full weight, for anneal",
+    "period": "epochs of one cycle, for cyclical",
+    "ratio": "share of a cycle in which the KL's weight grows, for cyclical",
+    "eta": "step size of the multiplier, for dual (and mi)",
     "epochs": "passes over the training set",
     "seed": "decides initial weights, data order and noise",
     "latent_dim": "number of latents d (default: 16 for images, 32 for text)",
@@ -21,20 +25,25 @@ HELP = {
     "batch_size": "examples per mini-batch (default: 50 for images, 100 for text)",
     "lr": "learning rate of Adam (default: 0.002 for images, 0.001 for text)",
     "word_dropout": "probability that the text decoder does not see a word",
+    "bn_gamma": "BN-VAE: fixed standard deviation of the posterior means over a mini-batch",
+    "delta": "delta-VAE: nats that the rate cannot fall below; 0 is off",
+    "encoder_steps": "lagging inference: updates of the encoder for one of the decoder; 1 is off",
     "conditional": "give the label to encoder and decoder",
     "without_z": "hide z from the decoder: module A plays 'independent'",
     "prior_encoder": "fix q(z|x) = p(z): module B plays 'q = p'",
     "binarisation": "static, or dynamic: pixels drawn afresh at every step",
     "limit": "train on the first LIMIT examples only",
+    "mi_every": "measure rate and information every so many steps (default: at the end of every epoch)",
     "iw_samples": "samples K of the importance-weighted NLL; 0 leaves it out",
+    "generate": "sentences a conditional text model writes per condition, to be measured; 0 leaves it out",
     "device": "auto, cpu or cuda",
 }
 
 
-def build_parser(for_run: bool = True) -> argparse.ArgumentParser:
-    """The command line. The options of `run` need torch, so they are left out where it is not asked for."""
+def build_parser(for_run: bool = True, for_sweep: bool = True) -> argparse.ArgumentParser:
+    """The command line. The options of `run` and `sweep` need torch, so they are left out where not asked for."""
     parser = argparse.ArgumentParser(prog="klcourse", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{doctor,run}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{doctor,run,sweep}")
     commands.add_parser("doctor", help="check the set-up; says what to do where something is wrong")
     run = commands.add_parser(
         "run",
@@ -46,6 +55,15 @@ def build_parser(for_run: bool = True) -> argparse.ArgumentParser:
         run.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
         run.add_argument("--quiet", action="store_true", help="no progress bar")
         add_config_arguments(run)
+    several = commands.add_parser(
+        "sweep",
+        help="do all runs of a grid file in parallel, none twice, and gather them in one table",
+        epilog="example: klcourse sweep notebooks/results/phase_diagram.toml --out runs/phase_diagram",
+    )
+    if for_sweep:
+        from klcourse.sweep.command import add_arguments
+
+        add_arguments(several)
     return parser
 
 
@@ -87,11 +105,15 @@ def run_command(arguments: argparse.Namespace) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Run the command with these arguments (by default the shell's); returns the exit status."""
     argv = sys.argv[1:] if argv is None else argv
-    arguments = build_parser(for_run="run" in argv).parse_args(argv)
+    arguments = build_parser(for_run="run" in argv[:1], for_sweep="sweep" in argv[:1]).parse_args(argv)
     if arguments.command == "doctor":
         from klcourse import doctor
 
         return doctor.main()
+    if arguments.command == "sweep":
+        from klcourse.sweep import command
+
+        return command.main(arguments)
     return run_command(arguments)
 
 

@@ -24,10 +24,10 @@ LAYERS = [
     {"doctor"},
     {"widgets", "exercises", "figures", "plots", "notebook"},
     {"studies", "sweep"},
-    {"runs"},
+    {"runs", "run_files"},
     {"training"},
-    {"metrics", "objectives", "models"},
-    {"data"},
+    {"generation", "metrics", "objectives", "models"},
+    {"data", "system"},
     {"ledger", "games", "exact"},
 ]
 LEVEL = {name: -depth for depth, names in enumerate(LAYERS) for name in names}

@@ -1,0 +1,214 @@
+"""A grid file: which runs a sweep makes. Everything that can be wrong with it is found before anything runs.
+
+    about = "Rate and information over the constraint's knobs"
+    [store]
+    samples = 8            # images or sentences drawn from every model (and as many reconstructions); default none
+    history = true         # keep the curves too; default false
+    models = false         # keep every model's weights; default false
+    [common]               # settings of all runs: the fields of RunConfig, as `klcourse run --help` lists them
+    data = "mnist"
+    [[grid]]               # one or more; a list is an axis, and every combination of the axes is a run
+    name = "hinge"         # optional: what the method is called, the column `name`
+    role = "sweep"         # optional: what these runs are for, the column `role`
+    objective = "mi"
+    lam = [0.5, 1, 2]
+    c = [3, 5]
+    seed = [0, 1, 2]
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+
+from klcourse import __version__
+from klcourse.runs import RunConfig, RunError
+
+FIELDS = {f.name: f for f in fields(RunConfig)}
+LABELS = ("name", "role")  # of a [[grid]] table, beside the fields of RunConfig
+KINDS = {"int": "a whole number", "float": "a number", "str": "text in quotes", "bool": "true or false"}
+
+
+class GridError(Exception):
+    """A grid file says something that cannot be run; the message names the file, the table and the remedy."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """What a sweep keeps beside the table: n samples and reconstructions a run, curves, weights."""
+
+    samples: int = 0
+    history: bool = False
+    models: bool = False
+
+
+@dataclass(frozen=True)
+class GridRun:
+    """One run of a grid: its configuration, the labels of its table, and that table's place in the file."""
+
+    config: RunConfig
+    name: str = ""
+    role: str = ""
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A grid file as read: `name` is the file's own, `sha256` that of its text."""
+
+    name: str
+    about: str
+    store: Store
+    runs: tuple[GridRun, ...]
+    sha256: str
+
+    @property
+    def varies(self) -> list[str]:
+        """The columns that tell the runs apart: labels, then fields of RunConfig with more than one value."""
+        labels = [label for label in LABELS if any(getattr(run, label) for run in self.runs)]
+        return labels + [name for name in FIELDS if len({getattr(run.config, name) for run in self.runs}) > 1]
+
+    def settings(self, run: GridRun) -> dict:
+        """What tells a run apart, column -> value."""
+        return {name: getattr(run if name in LABELS else run.config, name) for name in self.varies}
+
+    def describe(self, run: GridRun) -> str:
+        """The settings of a run in one line, for people."""
+        settings = {k: v for k, v in self.settings(run).items() if v not in (None, "")}
+        return ", ".join(f"{k}={v}" for k, v in settings.items()) or "the only run"
+
+
+def read_grid(path: str | Path) -> Grid:
+    """Read and check a grid file. Raises GridError.
+
+    >>> folder = getfixture("tmp_path")
+    >>> _ = (folder / "g.toml").write_text('[[grid]]\\nobjective = "mi"\\nlam = [1, 2]\\nc = 3\\nseed = [0, 1]')
+    >>> [(run.config.lam, run.config.seed) for run in read_grid(folder / "g.toml").runs]
+    [(1.0, 0), (1.0, 1), (2.0, 0), (2.0, 1)]
+    >>> _ = (folder / "g.toml").write_text('[[grid]]\\nlamda = 1')
+    >>> read_grid(folder / "g.toml")
+    Traceback (most recent call last):
+    ...
+    klcourse.sweep.grid.GridError: ...g.toml, [[grid]] 1: unknown field 'lamda'. Did you mean 'lam'?
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes()
+        content = tomllib.loads(text.decode())
+    except FileNotFoundError:
+        raise GridError(f"no grid file {path}") from None
+    except OSError as error:
+        raise GridError(f"cannot read the grid file {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise GridError(f"{path} is not TOML: {error}") from None
+    refuse_unknown(f"{path}", content, ("about", "store", "common", "grid"))
+    about = content.get("about", "")
+    if not isinstance(about, str):
+        raise GridError(f"{path}: about = {about!r}: write text in quotes")
+    for table in "store", "common":
+        if not isinstance(content.get(table, {}), dict):
+            raise GridError(f"{path}: {table} is not a table: write [{table}]")
+    tables = content.get("grid", [])
+    if not (isinstance(tables, list) and tables and all(isinstance(table, dict) for table in tables)):
+        raise GridError(f"{path} has no [[grid]] table: add one, with double brackets")
+    common = content.get("common", {})
+    refuse_unknown(f"{path}, [common]", common, FIELDS)
+    runs: list[GridRun] = []
+    for number, table in enumerate(tables, start=1):
+        label = table.get("name") or table.get("role")
+        where = f"{path}, [[grid]] {number}" + (f" ({label})" if label else "")
+        refuse_unknown(where, table, (*LABELS, *FIELDS))
+        runs += expand(where, common, table)
+    first: dict[tuple, GridRun] = {}
+    for run in runs:
+        twin = first.setdefault((run.config, run.name, run.role), run)
+        if twin is not run:
+            raise GridError(
+                f"{run.where}: {settings_text(run.config)} is already in {twin.where}: leave it out of one of them, "
+                "or give them different names"
+            )
+    return Grid(path.stem, about, read_store(path, content.get("store", {})), tuple(runs), hashlib.sha256(text).hexdigest())
+
+
+def read_store(path: Path, table: dict) -> Store:
+    """The [store] table."""
+    where = f"{path}, [store]"
+    refuse_unknown(where, table, [f.name for f in fields(Store)])
+    store = Store(**{f.name: typed(where, f.name, f.type, table[f.name]) for f in fields(Store) if f.name in table})
+    if store.samples < 0:
+        raise GridError(f"{where}: samples = {store.samples}: choose 0 or more")
+    return store
+
+
+def expand(where: str, common: dict, table: dict) -> list[GridRun]:
+    """All runs of one [[grid]] table, the last axis fastest."""
+    labels = {}
+    for label in LABELS:
+        labels[label] = table.get(label, "")
+        if not isinstance(labels[label], str):
+            raise GridError(f"{where}: {label} = {labels[label]!r}: write one text in quotes")
+    axes = {}
+    for name, value in (common | table).items():
+        if name in LABELS:
+            continue
+        values = value if isinstance(value, list) else [value]
+        if not values:
+            raise GridError(f"{where}: {name} = []: an axis needs at least one value")
+        axes[name] = [typed(where, name, FIELDS[name].type, each) for each in values]
+        if len(set(axes[name])) < len(values):
+            raise GridError(f"{where}: {name} = {value}: a value is there twice")
+    runs = []
+    for values in product(*axes.values()):
+        try:
+            runs.append(GridRun(RunConfig(**dict(zip(axes, values))), where=where, **labels))
+        except (RunError, TypeError, ValueError) as error:
+            raise GridError(f"{where}: {error}") from None
+    return runs
+
+
+def typed(where: str, name: str, kind: str, value):
+    """A value as the field's type: 1 becomes 1.0 where a number is wanted, so that both are the same run."""
+    kind = kind.removesuffix(" | None")
+    if kind == "float" and type(value) is int:
+        return float(value)
+    if type(value).__name__ != kind:
+        raise GridError(f"{where}: {name} = {value!r}: write {KINDS.get(kind, kind)}")
+    return value
+
+
+def refuse_unknown(where: str, table: dict, known: Iterable[str]) -> None:
+    """GridError for the first key that nobody knows, with the nearest one that somebody does."""
+    known = list(known)
+    for key in table:
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+            remedy = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}"
+            raise GridError(f"{where}: unknown field {key!r}. {remedy}")
+
+
+def given(config: RunConfig) -> dict:
+    """The fields of a configuration that differ from the default."""
+    return {name: value for name, f in FIELDS.items() if (value := getattr(config, name)) != f.default}
+
+
+def settings_text(config: RunConfig) -> str:
+    """A configuration in one line."""
+    return ", ".join(f"{k}={v}" for k, v in given(config).items()) or "the default run"
+
+
+def run_key(config: RunConfig, fingerprint: str, torch: str | None = None, klcourse: str = __version__) -> str:
+    """The folder name of a run: a hash of all that decides its numbers, except the code between two releases.
+
+    Fields at their default do not count, so that a new field leaves old keys as they are; nor does the build
+    of torch (2.13.0+cpu, 2.13.0+cu130), so that a run made on another machine is found.
+    """
+    torch = (torch or version("torch")).partition("+")[0]
+    what = {"config": given(config), "data": fingerprint, "torch": torch, "klcourse": klcourse}
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
