@@ -34,17 +34,17 @@ STYLES = {
     "beta": Style("β-VAE", "#009E73", "D", (0, (2, 1))),
     "tc": Style("β-TCVAE", "#CC79A7", "v", (0, (4, 1, 1, 1))),
     # the literature's baselines share hues with their relatives above and differ in marker and dash
-    "mi-hinge": Style("hinge on $I_q$", "#E69F00", "P", "-"),
-    "freebits": Style("free bits", "#56B4E9", "p", (0, (3, 1))),
-    "freebits-dim": Style("free bits per latent", "#56B4E9", "h", (0, (1, 1))),
-    "capacity": Style("capacity |R − c|", "#0072B2", "X", (0, (5, 1, 1, 1, 1, 1))),
+    "mi-hinge": Style("hinge on I", "#E69F00", "P", "-"),
+    "freebits": Style("free bits, total", "#56B4E9", "p", (0, (3, 1))),
+    "freebits-dim": Style("free bits, per dimension", "#56B4E9", "$F$", (0, (1, 1))),
+    "capacity": Style("capacity", "#0072B2", "X", (0, (5, 1, 1, 1, 1, 1))),
     "dual": Style("dual ascent", "#0072B2", "d", (0, (1, 1))),
     "anneal": Style("linear annealing", "#444444", ">", (0, (4, 2))),
     "cyclical": Style("cyclical annealing", "#444444", "<", (0, (1, 1.5))),
     "mmd": Style("InfoVAE-MMD", "#CC79A7", "*", (0, (1, 1))),
     # and those that change the model or the schedule of updates, under any objective
-    "word-dropout": Style("word dropout", "#999999", "H", (0, (2, 2))),
-    "bn": Style("BN-VAE", "#009E73", "8", (0, (5, 1))),
+    "word-dropout": Style("word dropout", "#999999", "$W$", (0, (2, 2))),
+    "bn": Style("BN-VAE", "#009E73", "$B$", (0, (5, 1))),
     "delta": Style("δ-VAE", "#009E73", "$\\delta$", (0, (1, 1))),
     "lagging": Style("lagging inference", "#D55E00", "$L$", (0, (1, 1))),
 }

@@ -42,8 +42,8 @@ def load_study(name: str, folder: str | Path | None = None) -> pd.DataFrame:
     table = pd.read_csv(find(name, ".csv", folder))
     record = load_provenance(name, folder)
     if missing := record.get("missing", len(record["failed"])):
-        share = f"{missing} of {missing + len(table)} runs are missing from its table"
-        warnings.warn(f"study {name}: {share}, {len(record['failed'])} failed; {command(name)} tries again", stacklevel=2)
+        share = f"{missing} of {missing + len(table)} runs are missing from its table, {len(record['failed'])} failed"
+        warnings.warn(f"study {name}: {share}; {record['command']} tries again", stacklevel=2)
     return table
 
 

@@ -148,7 +148,7 @@ class Trainer:
         if isinstance(self.objective, SelfLabelling):
             label = self.labeller(x)
             if self.objective.label == "alternating":
-                label = label.detach()  # the encoder follows g; g learns in label_step
+                label = label.detach()  # the encoder follows g; g learns in label_gradients
         return Terms(
             rec=-self.model.log_px(x, z, y, generator),
             kl=gaussian_kl(mu, logvar),
@@ -164,7 +164,8 @@ class Trainer:
     def step(self) -> dict[str, float]:
         """Train on one mini-batch; returns its loss, rate, distortion, penalty_on and lam.
 
-        Raises TrainingDiverged, with the weights as the step before left them, if the loss is not finite.
+        Raises TrainingDiverged if the loss is not finite, with the weights as the step before (or the extra step of
+        lagging inference before) left them.
         """
         if not self.model.training:  # train() walks over all modules: not for every step
             self.model.train()

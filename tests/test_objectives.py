@@ -33,6 +33,7 @@ from klcourse.objectives import (
     make_objective,
     minibatch_total_correlation,
 )
+from klcourse.plots import STYLES
 
 
 def batch(seed: int = 0, n: int = 6, d: int = 3, spread: float = 1.0):
@@ -204,6 +205,13 @@ def test_minibatch_total_correlation_sees_dependence():
 
     true = -0.5 * math.log(1 - (1 / 1.1) ** 2)  # two Gaussians with correlation 1/1.1
     assert estimate(torch.cat([a, a], 1)) - estimate(torch.cat([a, b], 1)) == pytest.approx(true, abs=0.25)
+
+
+def test_every_objective_has_a_look_of_its_own():
+    assert OBJECTIVES.keys() <= STYLES.keys()
+    for looks in ([s.label for s in STYLES.values()], [s.marker for s in STYLES.values()]):
+        assert len(set(looks)) == len(looks)
+    assert len({(s.colour, s.dash) for s in STYLES.values()}) == len(STYLES)
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

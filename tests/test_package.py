@@ -31,7 +31,7 @@ LAYERS = [
     {"ledger", "games", "exact"},
 ]
 LEVEL = {name: -depth for depth, names in enumerate(LAYERS) for name in names}
-NO_TORCH = ("data", "ledger", "games", "exact", "notebook")
+NO_TORCH = ("data", "ledger", "games", "exact", "notebook", "studies")
 
 # Module names that are not the distribution's name.
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "IPython": "ipython", "xdist": "pytest-xdist"}
@@ -172,6 +172,7 @@ def test_binder_has_the_same_pins_without_test_tools(root, project):
 def test_everything_imported_is_a_declared_dependency(root, project):
     main = {Requirement(text).name for text in project["dependencies"]}
     test = main | {Requirement(text).name for text in project["optional-dependencies"]["test"]}
+    main |= {Requirement(text).name for text in project["optional-dependencies"]["cluster"]}
     own = {"klcourse"} | {path.stem for path in (root / "tests").rglob("*.py")} | {"tests"}
     for folder, declared in (PACKAGE, main), (root / "tests", test):
         for path in folder.rglob("*.py"):
@@ -182,6 +183,18 @@ def test_everything_imported_is_a_declared_dependency(root, project):
             assert not undeclared, (
                 f"{path.relative_to(root)} imports {undeclared}: add it to pyproject and requirements"
             )
+
+
+def test_optional_packages_are_tested_and_loaded_only_where_they_are_used(project):
+    extras = project["optional-dependencies"]
+    assert set(extras["cluster"]) <= set(extras["test"])
+    optional = {Requirement(text).name for text in extras["cluster"]}
+    for path in files():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in tree.body:
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
+                assert not optional & {name.split(".")[0] for name in names}, path.name
 
 
 def test_readme_gives_every_dependency_its_reason(root, ranges):

@@ -81,7 +81,8 @@ def stamps(place: Path) -> dict:
 
 
 def test_axes_multiply_and_labels_stay(grid):
-    text = '[common]\nlatent_dim = 4\n[[grid]]\nname = "a"\nobjective = "mi"\nlam = [1, 2]\nc = [3, 5]\n[[grid]]\nseed = [0, 1]'
+    text = '[common]\nlatent_dim = 4\n[[grid]]\nname = "a"\nobjective = "mi"\nlam = [1, 2]\nc = [3, 5]\n'
+    text += "[[grid]]\nseed = [0, 1]"
     found = read_grid(grid(text))
     assert [(r.name, r.config.lam, r.config.c, r.config.seed) for r in found.runs] == [
         ("a", 1, 3, 0), ("a", 1, 5, 0), ("a", 2, 3, 0), ("a", 2, 5, 0), ("", None, None, 0), ("", None, None, 1),
@@ -150,7 +151,8 @@ def test_the_same_run_under_two_names_is_done_once(grid, tmp_path):
 
 def test_the_key_changes_with_what_changes_the_numbers_and_only_then(monkeypatch):
     config = RunConfig(objective="mi", lam=1.0)
-    others = [replace(config, **{k: v}) for k, v in dict(lam=2.0, seed=1, epochs=3, limit=150, lr=1e-3, decoder="ar").items()]
+    changes = dict(lam=2.0, seed=1, epochs=3, limit=150, lr=1e-3, decoder="ar")
+    others = [replace(config, **{name: value}) for name, value in changes.items()]
     keys = {run_key(each, "f") for each in [config, *others]} | {run_key(config, "g"), run_key(config, "f", torch="1.0")}
     assert len(keys) == len(others) + 3
     assert run_key(config, "f", torch="2.9.0+cpu") == run_key(config, "f", torch="2.9.0+cu130")
@@ -458,7 +460,10 @@ def killed_by_memory(task):
 @posix
 def test_a_worker_that_dies_costs_its_own_run_only(grid, tmp_path, monkeypatch):
     monkeypatch.setattr(execute, "attempt", killed_by_memory)
-    alone = lambda task, *_: work.Outcome(task.key, "failed", work.died(-9)) if task.config.lam == 0.5 else work.attempt(task)
+
+    def alone(task, *_):
+        return work.Outcome(task.key, "failed", work.died(-9)) if task.config.lam == 0.5 else work.attempt(task)
+
     monkeypatch.setattr(execute, "attempt_in_process", alone)
     text = COMMON + '[[grid]]\nobjective = "mi"\nlam = [0.25, 0.5, 1, 2, 4]\n'
     result = sweep(grid(text), tmp_path, jobs=2, progress=False)
@@ -485,6 +490,16 @@ def test_a_run_in_its_own_process_ends_when_it_is_told_to(grid, tmp_path):
     task = task_for(grid(ENDLESS), tmp_path)
     outcome = work.attempt_in_process(task, lambda: bool(under_way(tmp_path)), patience=0.0)
     assert outcome.status == "interrupted" and checkpoint_steps(Path(task.folder)) % 200
+
+
+def test_a_run_whose_process_dies_says_so(grid, tmp_path):
+    def kill():
+        for child in psutil.Process().children():
+            if "klcourse.sweep.work" in " ".join(child.cmdline()):
+                child.kill()
+
+    outcome = work.attempt_in_process(task_for(grid(TWO), tmp_path), kill)
+    assert outcome.status == "failed" and "memory ran out" in outcome.error
 
 
 def test_a_worker_with_other_data_refuses(grid, tmp_path):
@@ -540,10 +555,19 @@ def test_a_run_on_a_cluster_stops_when_the_sweep_does(grid, tmp_path, local_clus
     assert not stamps(tmp_path)
 
 
+def test_a_cluster_without_workers_is_named(grid, tmp_path, capsys, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(execute, "TIMEOUT", 1)
+    with distributed.LocalCluster(n_workers=0, dashboard_address=":0", silence_logs=50) as cluster:
+        address = cluster.scheduler_address
+        assert main(["sweep", str(grid(TWO)), f"--out={tmp_path}", "--backend=dask", f"--scheduler={address}"]) == 2
+    assert f"has no workers: start some with `dask worker {address}`" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nowhere", "ftp://x"])
 def test_a_scheduler_that_does_not_answer_is_named(grid, tmp_path, capsys, monkeypatch, address):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(execute, "TIMEOUT", "1s")
+    monkeypatch.setattr(execute, "TIMEOUT", 1)
     assert main(["sweep", str(grid(TWO)), f"--out={tmp_path}", "--backend=dask", f"--scheduler={address}"]) == 2
     error = capsys.readouterr().err
     assert f"no dask scheduler answers at {address}" in error and "dask scheduler" in error
@@ -552,7 +576,7 @@ def test_a_scheduler_that_does_not_answer_is_named(grid, tmp_path, capsys, monke
 def test_without_the_package_distributed_the_remedy_is_named(grid, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert main(["sweep", str(grid(TWO)), f"--out={tmp_path}", "--backend=dask", "--scheduler=tcp://127.0.0.1:9"]) == 2
-    assert 'pip install "dask[distributed]"' in capsys.readouterr().err
+    assert 'pip install -e ".[cluster]"' in capsys.readouterr().err
 
 
 # ----------------------------------------------------------------------------------------------------- the command

@@ -6,18 +6,21 @@ import argparse
 import sys
 from pathlib import Path
 
+from . import grid as grid_files
 from .run import SweepError, plan, sweep
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of the command."""
-    parser.add_argument("grid", metavar="GRID.toml", help="what to run: python -c 'help(\"klcourse.sweep.grid\")' shows one")
+    """The options of the command, and what a grid file looks like."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = f"{parser.epilog}\n\n{grid_files.__doc__}"
+    parser.add_argument("grid", metavar="GRID.toml", help="what to run; an example is below")
     parser.add_argument("--out", required=True, type=Path, help="folder for the runs and the table; the same again goes on")
     parser.add_argument("--table", type=Path, help="copy the finished table there too, such as notebooks/results")
     parser.add_argument("--backend", choices=["loky", "dask"], default="loky", help="local processes, or a dask cluster")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of the dask cluster, such as tcp://127.0.0.1:8786")
     parser.add_argument("--jobs", type=positive, help="local processes at a time (default: one a core)")
-    parser.add_argument("--threads", type=positive, default=1, help="threads a run (default: 1; more change the last digits)")
+    parser.add_argument("--threads", type=positive, default=1, help="threads a run (default: 1; other last digits)")
     parser.add_argument("--adopt", nargs="+", default=[], metavar="DIR", help="copy finished runs found there")
     parser.add_argument("--dry-run", action="store_true", help="list the runs and what is left, do nothing")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")

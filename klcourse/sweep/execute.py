@@ -15,7 +15,7 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from .work import Outcome, Task, attempt, attempt_in_process, prepare_process
 
-TIMEOUT = "10s"  # for the scheduler to answer
+TIMEOUT = 10  # seconds that a scheduler, and a first worker, have to answer
 PATIENCE = 3.0  # seconds that runs get to end by themselves before they are told to
 
 
@@ -165,7 +165,8 @@ def connect(address: str) -> Iterator:
         from distributed import Client
     except ImportError:
         raise BackendError(
-            'backend dask needs the package distributed: pip install "dask[distributed]", or use --backend loky'
+            "--backend dask needs the package distributed, which is not installed: in the course's folder, "
+            'pip install -e ".[cluster]"; or leave it out, to use this machine'
         ) from None
     import logging
 
@@ -178,6 +179,8 @@ def connect(address: str) -> Iterator:
             "and give the address it prints, such as tcp://127.0.0.1:8786"
         ) from None
     with client:
-        if not client.ncores():
-            raise BackendError(f"the cluster at {address} has no workers: start some with `dask worker {address}`")
+        try:
+            client.wait_for_workers(1, timeout=TIMEOUT)
+        except TimeoutError:
+            raise BackendError(f"the cluster at {address} has no workers: start some with `dask worker {address}`") from None
         yield client

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import pandas as pd
 
 from klcourse.runs import write_json
-from klcourse.studies import command
+from klcourse.studies import RESULTS, command
 from klcourse.system import write_atomically
 
 from .folder import finished, read_record
@@ -19,7 +20,7 @@ TRAINING = {"rate": "train_rate", "distortion": "train_distortion", "penalty_on"
 MEASURED = {"test_rate": "rate", "mi": "mi", "mi_upper": "mi_upper"}
 
 
-def gather(grid: Grid, keys: dict[GridRun, str], runs: Path, out: Path, failed: dict[GridRun, str], threads: int) -> int:
+def gather(grid: Grid, keys: dict[GridRun, str], runs: Path, out: Path, failed: dict[GridRun, str]) -> int:
     """Write NAME.csv, NAME.json and what [store] asks for, from the runs finished so far; returns how many are missing.
 
     No dates and no paths: made again, only the costs differ (the column `seconds`, and seconds and memory in NAME.json).
@@ -45,7 +46,7 @@ def gather(grid: Grid, keys: dict[GridRun, str], runs: Path, out: Path, failed: 
             write_csv(out / f"{grid.name}_history.csv", pd.concat(curves))
         if samples:
             write_json(out / f"{grid.name}_samples.json", samples)
-        write_json(out / f"{grid.name}.json", provenance(grid, keys, records, failed, threads))
+        write_json(out / f"{grid.name}.json", provenance(grid, keys, records, failed))
     return len(grid.runs) - len(done)
 
 
@@ -91,7 +92,7 @@ def curve(history: pd.DataFrame) -> pd.DataFrame:
     return at.rename(columns=MEASURED).reset_index(drop=True).join(training)
 
 
-def provenance(grid: Grid, keys: dict, records: dict[GridRun, dict], failed: dict[GridRun, str], threads: int) -> dict:
+def provenance(grid: Grid, keys: dict, records: dict[GridRun, dict], failed: dict[GridRun, str]) -> dict:
     """Where the numbers come from and what they cost."""
     data = {}
     for run, record in records.items():
@@ -106,11 +107,11 @@ def provenance(grid: Grid, keys: dict, records: dict[GridRun, dict], failed: dic
     return {
         "study": grid.name,
         "about": grid.about,
-        "command": command(grid.name),
+        "command": command(grid.name) if stored_grid(grid) else f"klcourse sweep {grid.name}.toml --out DIR",
         "grid_sha256": grid.sha256,
         "versions": unique(record["versions"] for record in records.values()),
         "devices": sorted({record["device"] for record in records.values()}),
-        "threads": threads,
+        "threads": max(record["threads"] for record in records.values()),
         "data": list(data.values()),
         "seeds": sorted({run.config.seed for run in records}),
         "varies": grid.varies,
@@ -121,6 +122,12 @@ def provenance(grid: Grid, keys: dict, records: dict[GridRun, dict], failed: dic
         "peak_memory_mib": max(record["peak_memory_mib"] or 0 for record in records.values()),
         "runs": runs,
     }
+
+
+def stored_grid(grid: Grid) -> bool:
+    """Whether a grid is one of the course's own, as it is today."""
+    path = RESULTS / f"{grid.name}.toml"
+    return path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == grid.sha256
 
 
 def unique(versions) -> dict[str, str]:

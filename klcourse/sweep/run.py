@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -48,9 +48,10 @@ def sweep(
     """Do the runs of a grid file that `out` does not hold yet, gather all in one table there, and copy that to `table`.
 
     `jobs` processes (default: one a core) of `threads` threads each on this machine; or, with `scheduler`, the
-    workers of the dask cluster there. A run that fails is reported, left out of the table and tried again the
-    next time; Ctrl-C keeps everything. `adopt_from` are folders with finished runs, copied instead of repeated.
-    Raises GridError, FolderError or BackendError before anything runs.
+    workers of the dask cluster there, which need the same packages and data but not the same file system (without
+    it a run that is cut off starts afresh). A run that fails is reported, left out of the table and tried again
+    the next time; Ctrl-C keeps everything. The table in `out` is renewed every minute. `adopt_from` are folders
+    with finished runs, copied instead of repeated. Raises GridError, FolderError or BackendError before anything runs.
     """
     grid, out = read_grid(path), Path(out)
     table = out if table is None else Path(table)
@@ -75,10 +76,14 @@ def sweep(
         with Progress(grid.name, todo, steps, runs, jobs, progress) as bar, stop_on_interrupt(bar.say) as stop:
             bar.bar.update(len(todo) - len(tasks))
             outcomes = cluster(tasks, client, stop) if client else local(tasks, jobs, stop)
+            gathered = time.monotonic()
             for outcome in outcomes:
                 take_in(outcome, result, keys, runs, bar, stop)
+                if time.monotonic() > gathered + 60:  # so that there is something to look at
+                    gather(grid, keys, runs, out, result.failed)
+                    gathered = time.monotonic()
             result.stopped = bool(stop)
-        result.missing = gather(grid, keys, runs, out, result.failed, threads)
+        result.missing = gather(grid, keys, runs, out, result.failed)
         complete = not result.stopped and result.missing < len(grid.runs)
         if complete and table.resolve() != out.resolve():  # a stored table is not replaced by half of one
             for ending in ".csv", ".json", "_history.csv", "_samples.json":
@@ -125,8 +130,9 @@ def plan(path: str | Path, out: str | Path, jobs: int | None = None, threads: in
     keys, steps = prepare(grid)
     lines, done = [], 0
     for i, (run, key) in enumerate(keys.items()):
-        state = "finished" if finished(runs / key, run.config, grid.store) else "begun" if (runs / key).exists() else "missing"
-        done += state == "finished"
+        state = "begun" if (runs / key).exists() else "missing"
+        if finished(runs / key, run.config, grid.store):
+            state, done = "finished", done + 1
         lines.append(f"{i:>4}  {key}  {state:<9} {steps[key]:>7} steps  {grid.describe(run)}")
     left = seconds_left(distinct(keys), steps, runs)
     jobs = jobs or default_jobs(threads)

@@ -30,7 +30,7 @@ from .grid import Store, run_key
 from .samples import draw
 
 THREAD_VARIABLES = ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMEXPR")
-SMALL_FILES = ("metrics.json", "history.csv", "samples.json", "model.safetensors", "run.json")  # run.json last: it says finished
+SMALL_FILES = ("metrics.json", "history.csv", "samples.json", "model.safetensors", "run.json")  # the last says finished
 
 
 @dataclass(frozen=True)
