@@ -125,7 +125,8 @@ def score(
                             Left out where no condition has two sentences.
     bleu_precision          mean over sentences h of max_r BLEU(r, h), r the condition's references: are they good ones?
     bleu_recall             mean over references r of max_h BLEU(r, h): is every kind of sentence there?
-                            (Zhao et al. 2017.) Conditions without a test sentence are left out.
+                            (Zhao et al. 2017.) Conditions without a test sentence are left out. A maximum grows with
+                            what it is taken over: with 20 sentences and 20 references the two can be compared.
     valid, coverage, entropy_FACTOR   for data="grammar" only: klcourse.data.grammar.measure.
 
     >>> from klcourse.data import load

@@ -99,7 +99,11 @@ def sentence(y: int, factors: dict[str, str]) -> tuple[str, ...]:
     for name in FACTORS:
         if factors.get(name) not in (options := distribution(name, y)):
             raise ValueError(f"{name} = {factors.get(name)!r}: choose one of {', '.join(options)}")
-    (base, third, past), _ = _TABLE[_condition(y)]
+    return _say(y, factors)
+
+
+def _say(y: int, factors: dict[str, str]) -> tuple[str, ...]:
+    (base, third, past), _ = _TABLE[CONDITIONS[y]]
     form, subject, thing, manner, time = (factors[name] for name in FACTORS)
     thing, tense, plural = f"the {thing}", _TENSE[time], subject in _PLURAL
     if form == "question":
@@ -119,7 +123,7 @@ def sentences(y: int) -> Iterator[tuple[tuple[str, ...], dict[str, str], float]]
     """All 1 024 sentences of a condition: words, factors and p(x|y)."""
     for choice in itertools.product(*(distribution(name, y).items() for name in FACTORS)):
         factors = {name: value for name, (value, _) in zip(FACTORS, choice)}
-        yield sentence(y, factors), factors, math.prod(p for _, p in choice)
+        yield _say(y, factors), factors, math.prod(p for _, p in choice)
 
 
 @functools.cache
@@ -236,7 +240,7 @@ def draw(n: int, part: str) -> list[tuple[int, tuple[str, ...]]]:
             above = itertools.accumulate(options.values())
             u = _uniform(SEED, part, i, name)
             factors[name] = next((v for v, top in zip(options, above) if u < top), list(options)[-1])
-        made.append((y, sentence(y, factors)))
+        made.append((y, _say(y, factors)))
     return [made[i] for i in sorted(range(n), key=lambda i: _uniform(SEED, part, i, "order"))]
 
 
