@@ -24,6 +24,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from rules import KERNELSPEC, WIDGET_VIEW, problems
+from slides import assign
 
 from klcourse.notebook import PROFILES
 
@@ -101,7 +102,7 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
         for output in cell.outputs:
             if output.output_type == "execute_result":
                 output.execution_count = cell.execution_count
-    return notebook
+    return assign(notebook)
 
 
 def _static(output: NotebookNode) -> NotebookNode | None:

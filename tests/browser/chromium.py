@@ -1,0 +1,42 @@
+"""Which Chromium the tests drive, and how it is started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+MISSING = (
+    "no Chromium found: install it (Debian, Ubuntu: apt install chromium; elsewhere: python -m playwright install chromium), "
+    "or name one in KLCOURSE_CHROMIUM"
+)
+
+
+def find(playwright: Any) -> str | None:
+    """The browser's path: KLCOURSE_CHROMIUM, one on the PATH, or Playwright's own; None if there is none.
+
+    Raises FileNotFoundError if KLCOURSE_CHROMIUM names nothing: who sets it does not want another one.
+    """
+    if named := os.environ.get("KLCOURSE_CHROMIUM"):
+        if found := shutil.which(named):
+            return found
+        raise FileNotFoundError(f"KLCOURSE_CHROMIUM = {named!r} is not a program")
+    for name in NAMES:
+        if found := shutil.which(name):
+            return found
+    own = playwright.chromium.executable_path
+    return own if Path(own).exists() else None
+
+
+def launch(playwright: Any) -> Any:
+    """A headless browser with a fresh profile; FileNotFoundError says how to get one."""
+    path = find(playwright)
+    if path is None:
+        raise FileNotFoundError(MISSING)
+    return playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS)

@@ -1,0 +1,58 @@
+"""Every notebook in a real browser: Run All, no error anywhere, every control changes its picture, Reset restores it."""
+
+import pytest
+
+from tests.browser.lab import NOTEBOOKS
+
+
+@pytest.fixture(scope="module", params=[path.stem for path in NOTEBOOKS])
+def notebook(browser, request):
+    """A notebook after Run All; its kernel is shut down when its tests are done."""
+    notebook = browser.open(request.param)
+    notebook.run_all()
+    yield notebook
+    notebook.close()
+
+
+def generic(notebook):
+    """The widgets whose picture follows from their controls alone; the cockpit's grows with its run."""
+    return [widget for widget in notebook.widgets if widget.name != "cockpit"]
+
+
+def test_run_all_leaves_no_error(notebook):
+    assert notebook.problems == []
+
+
+def test_every_widget_is_alive(notebook):
+    views = sum("application/vnd.jupyter.widget-view+json" in output.get("data", {})
+                for cell in notebook.cells for output in cell["outputs"])
+    assert notebook.page.locator(".jp-Notebook .jp-OutputArea-output.jupyter-widgets").count() == views
+    for widget in notebook.widgets:
+        assert widget.figure.evaluate("image => image.decode().then(() => image.naturalWidth > 100)"), widget
+        assert widget.figure.get_attribute("alt"), f"{widget} has no alternative text"
+
+
+def test_every_control_changes_its_picture_and_reset_restores_it(notebook):
+    for widget in generic(notebook):
+        first, values = widget.picture, [control.value for control in widget.controls]
+        for control in widget.controls:
+            control.move()
+        before = widget.picture
+        widget.press(".klw-button-reset")
+        widget.wait_for_picture(before, same=first[1])
+        assert [control.value for control in widget.controls] == values
+        assert widget.message == ""
+    assert notebook.problems == []
+
+
+def test_a_bad_value_is_refused_with_a_message(notebook):
+    for widget in generic(notebook):
+        for control in widget.controls:
+            box = widget.box.locator(f".klw-value-{control.name} input")
+            if not box.count():
+                continue
+            picture, value = widget.picture, control.value
+            box.fill("1e9")
+            box.press("Enter")
+            widget.box.locator(".klw-message", has_text="Not done").wait_for()
+            assert (widget.picture, control.value) == (picture, value)
