@@ -9,7 +9,7 @@ LAB_ARGS ?=
 TEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test setup notebooks lint clean FORCE
+.PHONY: help lab test test-browser setup notebooks slides lint clean FORCE
 
 PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -37,6 +37,8 @@ endif
 help:
 	@echo "make lab        set up .venv, check it, open JupyterLab on notebooks/00_start_here.ipynb"
 	@echo "make test       the same set-up, then the whole test suite, then seconds and memory per notebook"
+	@echo "make test-browser  only the tests in a real browser: every notebook, every slider, slides (needs Chromium)"
+	@echo "make slides     build slide decks that need no network: build/slides/*.html (NB=01_elbo for one, CODE=1 with code)"
 	@echo "make notebooks  run the notebooks and store their outputs (NB=01_elbo for one, PROFILE=full for long)"
 	@echo "make lint       ruff over the package and the tests"
 	@echo "make clean      remove .venv and everything else that was generated"
@@ -71,6 +73,14 @@ lab: setup
 # One thread per process: the workers would otherwise fight for the cores.
 test: setup
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} "$(PY)" -m pytest -n $(WORKERS) --dist loadfile $(TEST_ARGS)
+
+# The same as in `make test`, which skips them where there is no browser; here that is an error.
+test-browser: setup
+	@"$(PY)" -m tests.browser.chromium
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} "$(PY)" -m pytest tests/browser $(TEST_ARGS)
+
+slides: $(STAMP)
+	"$(PY)" tests/notebooks/decks.py $(if $(CODE),--code) $(NB)
 
 notebooks: $(STAMP)
 	"$(PY)" tests/notebooks/normalise.py --profile $(PROFILE) $(NB)

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import uuid
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -101,6 +102,8 @@ def processes(tasks: list[Task], jobs: int, stop: Stop, flying: dict[str, Task])
             yield delayed(attempt)(task)
 
     stop.on_stop[:] = [interrupt_children]
+    # It replaces a worker that has grown by 300 MB, which big models do. The next run starts a little later, no more.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
     # inner_max_num_threads sets OMP_NUM_THREADS and its like before a worker loads its libraries.
     options = {"inner_max_num_threads": tasks[0].threads, "initializer": prepare_process}
     with parallel_config("loky", n_jobs=jobs, **options):
@@ -131,8 +134,9 @@ def cluster(tasks: list[Task], client, stop: Stop) -> Iterator[Outcome]:
     for future in as_completed(futures, loop=client.loop):
         if future.status == "finished":
             yield future.result()
-        elif future.status == "cancelled":
-            yield Outcome(futures[future].key, "interrupted")
+        elif future.status in ("cancelled", "lost"):
+            lost = "the cluster lost this run: is its scheduler still there?"
+            yield Outcome(futures[future].key, "interrupted") if stop else Outcome(futures[future].key, "failed", lost)
         else:
             error = future.exception()
             yield Outcome(futures[future].key, "failed", f"{type(error).__name__}: {error}")

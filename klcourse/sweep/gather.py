@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from klcourse.studies import RESULTS, command
 from klcourse.system import write_atomically
 
 from .folder import finished, read_record
-from .grid import Grid, GridRun, given
+from .grid import Grid, GridRun, given, sha256
 
 # names in a run's history -> names in tables
 TRAINING = {"rate": "train_rate", "distortion": "train_distortion", "penalty_on": "duty", "lam": "lam"}
@@ -127,7 +126,7 @@ def provenance(grid: Grid, keys: dict, records: dict[GridRun, dict], failed: dic
 def stored_grid(grid: Grid) -> bool:
     """Whether a grid is one of the course's own, as it is today."""
     path = RESULTS / f"{grid.name}.toml"
-    return path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == grid.sha256
+    return path.exists() and sha256(path.read_text(encoding="utf-8-sig")) == grid.sha256
 
 
 def unique(versions) -> dict[str, str]:

@@ -100,8 +100,8 @@ def read_grid(path: str | Path) -> Grid:
     """
     path = Path(path)
     try:
-        text = path.read_bytes()
-        content = tomllib.loads(text.decode())
+        text = path.read_text(encoding="utf-8-sig")  # without the mark some editors put in front
+        content = tomllib.loads(text)
     except FileNotFoundError:
         raise GridError(f"no grid file {path}") from None
     except OSError as error:
@@ -134,7 +134,12 @@ def read_grid(path: str | Path) -> Grid:
                 f"{run.where}: {settings_text(run.config)} is already in {twin.where}: leave it out of one of them, "
                 "or give them different names"
             )
-    return Grid(path.stem, about, read_store(path, content.get("store", {})), tuple(runs), hashlib.sha256(text).hexdigest())
+    return Grid(path.stem, about, read_store(path, content.get("store", {})), tuple(runs), sha256(text))
+
+
+def sha256(text: str) -> str:
+    """Of a text as read, so that it is the same whatever ends the lines of the file."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_store(path: Path, table: dict) -> Store:
@@ -194,8 +199,9 @@ def refuse_unknown(where: str, table: dict, known: Iterable[str]) -> None:
 
 
 def given(config: RunConfig) -> dict:
-    """The fields of a configuration that differ from the default."""
-    return {name: value for name, f in FIELDS.items() if (value := getattr(config, name)) != f.default}
+    """The fields of a configuration that differ from the default; 1 and 1.0 are the same."""
+    found = {name: value for name, f in FIELDS.items() if (value := getattr(config, name)) != f.default}
+    return {k: float(v) if type(v) is int and FIELDS[k].type.startswith("float") else v for k, v in found.items()}
 
 
 def settings_text(config: RunConfig) -> str:

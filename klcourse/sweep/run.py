@@ -67,6 +67,9 @@ def sweep(
         todo = distinct(keys)
         if adopted := adopt([Path(place) for place in adopt_from], todo, runs, grid.store):
             print(f"{adopted} finished runs copied")
+        for key, run in todo.items():
+            if finished(runs / key, run.config, grid.store):  # killed between its last file and this
+                (runs / key / "checkpoint.safetensors").unlink(missing_ok=True)
         tasks = [
             Task(key, run.config, grid.store, str((runs / key).resolve()), token, threads)
             for key, run in todo.items()

@@ -140,9 +140,11 @@ def prepare_process() -> None:
 
 def end_with_parent(parent: psutil.Process) -> None:
     """End this process within half a second of its parent: files are written atomically, so nothing is lost."""
-    while parent.is_running() and parent.status() != psutil.STATUS_ZOMBIE:
-        time.sleep(0.5)
-    os._exit(1)
+    try:
+        while parent.is_running() and parent.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.5)
+    finally:  # the parent may go between the two questions
+        os._exit(1)
 
 
 def thread_variables(threads: int) -> dict[str, str]:

@@ -27,8 +27,9 @@ Rules that keep it fast and whole. `update` may change live artists (set_data, s
 (`self.live(...)`) and `remove()` old ones. What changes seldom, axis limits or words that depend on a choice, is
 not live: `self.still(ax, ylim=(0, 3))` changes it at the price of a full drawing (about 60 ms), and only if it
 differs. Letters are what costs (0.1 ms each): make the number live and its label not. Plain text in live artists,
-no $mathematics$: it is slow and not safe in threads. All artists live inside an axes. Callbacks may come from another thread than the cell
-(subshells of ipykernel 7): read what you need from the arguments of `update`, and keep no pyplot state.
+no $mathematics$: it is slow and not safe in threads. All artists live inside an axes. Callbacks may come from
+another thread than the cell (subshells of ipykernel 7): read what you need from the arguments of `update`, and keep
+no pyplot state.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ from klcourse.widgets.redraw import choose_examples, redraw
 
 MENU = ("elbo", "sl", "mi", "beta", "tc", "mi-hinge", "dual")
 START = {"lam": 1.0, "c": 5.0, "beta": 1.0}  # of the knobs that the objective at the start does not have
-PICTURES, SAMPLES, INFORMATION = 0.06, 0.07, 0.03  # share of the time for each; the rest is for training
+PICTURES, SAMPLES, INFORMATION = 0.05, 0.06, 0.05  # share of the time for each; the rest is for training
 FASTEST = 0.3  # seconds from one picture to the next, at least
 MEASUREMENTS = 12  # of I_q in a warm-up
 
@@ -65,7 +65,7 @@ class Cockpit(Widget):
     """
 
     title = "The cockpit: move λ, c and β while it trains"
-    size = (9.7, 4.2)
+    size = (9.7, 4.1)
     scale = 1.25
 
     def __init__(self, data: str | Dataset = "mnist", decoder: str | None = None, objective: str = "mi", **config: Any):
@@ -223,8 +223,10 @@ class Cockpit(Widget):
         self._pause_button = self._press("Pause", "pause", self.pause, "stop after the step in hand; nothing is lost")
         self._step_button = self._press("Step", "step-forward", self.step, "train one step")
         self._start_button.button_style = "primary"
-        self._status = ipw.HTML(layout={"margin": "0 0 0 0.8em", "flex": "1 1 20em"})
+        # so wide that messages get a line of their own, all across
+        self._status = ipw.HTML(layout={"margin": "0 0 0 0.8em", "flex": "1 0 34em"})
         self._said = None
+        self._tell(None)
         return [self._start_button, self._pause_button, self._step_button, self._status]
 
     def _press(self, label: str, icon: str, action: Callable[[], Any], tip: str) -> ipw.Button:
@@ -239,7 +241,7 @@ class Cockpit(Widget):
         button.on_click(pressed)
         return button
 
-    def _tell(self, panel: Panel) -> None:
+    def _tell(self, panel: Panel | None) -> None:
         """Bring buttons, status and message up to date."""
         run = self.run
         self._start_button.disabled, self._pause_button.disabled = run.running, not run.running
@@ -253,7 +255,7 @@ class Cockpit(Widget):
         }
         texts = (f'{a}<b class="klw-cockpit-{name}">{text}</b>{b}' for name, (a, text, b) in parts.items())
         self._status.value = '<div style="font-size: 115%; line-height: 28px">' + " · ".join(texts) + "</div>"
-        if run.error is not self._said:
+        if panel is not None and run.error is not self._said:
             self._said = run.error
             panel.say(run.message)
 

@@ -27,10 +27,10 @@ class World(NamedTuple):
 
 WORLDS = {
     "x = z + noise": World(lambda z: norm.logpdf(1.5, z, np.sqrt(0.5)), "one answer, a Gaussian"),
-    "x = z² + noise": World(lambda z: norm.logpdf(1.5, z**2, np.sqrt(0.5)), "two answers"),
+    "x = z² + noise": World(lambda z: norm.logpdf(1.5, z**2, 0.5), "two answers"),
     "x counts, mean exp(2z)": World(lambda z: -np.exp(2 * z), "a skewed answer"),
 }
-"""Name -> world. Observed: x = 1.5 with noise of variance 0.5, and a count of 0."""
+"""Name -> world. Observed: x = 1.5 with noise of variance 0.5 and of 0.25, and a count of 0."""
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(80)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
@@ -70,7 +70,8 @@ def gap_of(world: World, mu: float, s: float) -> Gap:
     log_posterior = log_lik + log_prior - log_p
     rate = 0.5 * (mu**2 + s**2 - 1 - 2 * np.log(s))
     distortion = -float(_WEIGHTS @ log_lik)
-    return Gap(log_p, -distortion - rate, float(_WEIGHTS @ (log_q - log_posterior)), distortion, rate)
+    gap = max(float(_WEIGHTS @ (log_q - log_posterior)), 0.0)  # a rounding error below 0 is 0
+    return Gap(log_p, -distortion - rate, gap, distortion, rate)
 
 
 class ElboGap(Widget):
@@ -83,8 +84,9 @@ class ElboGap(Widget):
     title = "How far is the ELBO below log p(x)?"
     caption = (
         "Left: a true posterior with two peaks (grey), the prior (dotted) and a Gaussian guess q (blue); orange marks "
-        "where q puts more mass than the posterior has. Right: two columns that end at the ELBO, whatever q is: log p(x) and "
-        "the gap KL(q || posterior); distortion D and rate R. Only the grey part never moves. By quadrature, no sampling."
+        "where q puts more mass than the posterior has. Right: two columns that end at the ELBO, whatever q is: log p(x) "
+        "and the gap KL(q || posterior); distortion D and rate R. Only the grey part never moves. By quadrature, no "
+        "sampling."
     )
     size = (8.8, 4.1)
     controls = {
@@ -101,7 +103,8 @@ class ElboGap(Widget):
         self.z = np.linspace(-3.2, 3.2, 321)
         flat = np.zeros_like(self.z)
         ax.plot(self.z, norm.pdf(self.z), color=GREY, linestyle=":", linewidth=2)
-        for row, (text, colour) in enumerate((("posterior p(z|x)", "#505050"), ("guess q", BLUE), ("prior p(z), dotted", GREY))):
+        names = ("posterior p(z|x)", "#505050"), ("guess q", BLUE), ("prior p(z), dotted", GREY)
+        for row, (text, colour) in enumerate(names):
             ax.text(0.01, 0.97 - 0.085 * row, text, color=colour, weight="bold", va="top", transform=ax.transAxes)
         self.area = self.live(ax.fill_between(self.z, flat, flat, color="#d4d4d4", linewidth=0))
         self.excess = self.live(ax.fill_between(self.z, flat, flat, color=ORANGE, alpha=0.35, linewidth=0))

@@ -123,8 +123,9 @@ class ExactMap:
         if on:
             self.ax.set(yscale="linear", xlim=(0, self.end), ylim=(0, self.top), xlabel="target c [nats]",
                         ylabel="penalty weight λ")
-            self.ax.set_xticks(np.arange(0, self.end, 2))
-            self.ax.set_yticks(np.arange(0, self.top + 1))
+            for put, end, step in ((self.ax.set_xticks, self.end, 2), (self.ax.set_yticks, self.top, 1)):
+                ticks = range(0, int(end) + 1, step)
+                put(ticks, [str(tick) for tick in ticks])  # the labels too: stored runs have put others there
             self.beta = None  # the labels' visibility is up to draw_map
 
     def draw_map(self, beta: float) -> None:

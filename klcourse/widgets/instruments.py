@@ -24,7 +24,7 @@ BATCHES = 50  # over which the duty cycle is counted
 POINTS = 400  # of a curve; more than that cannot be told apart
 MARKS = 6  # knob moves that are named on the time axis, the latest ones
 SIGNS = {"lam": "λ", "c": "c", "beta": "β", "lr": "lr", "objective": ""}
-CHARACTERS = 44  # of a sentence
+CHARACTERS = 42, 36  # of a sentence, and of one written again
 
 
 def ceiling(value: float, steps: Sequence[float] = (1, 1.5, 2, 3, 5, 7, 10)) -> float:
@@ -124,12 +124,12 @@ class Instruments:
         ax.set(xlim=(0, 1), ylim=(2 * n, 0))
         self.lines = []
         for i, row in enumerate(shown):
-            ax.text(0, 2 * i + 0.5, self._sentence(row), color=GREY, fontsize=11.5, va="center")
+            ax.text(0, 2 * i + 0.5, self._sentence(row, CHARACTERS[0]), color=GREY, fontsize=11.5, va="center", in_layout=False)
             self.lines.append(self.live(ax.text(0.04, 2 * i + 1.38, "", color="black", fontsize=12, va="center")))
 
-    def _sentence(self, row: Tensor) -> str:
+    def _sentence(self, row: Tensor, room: int) -> str:
         text = self.data.decode(row.numpy())
-        return text if len(text) <= CHARACTERS else text[: CHARACTERS - 2].rsplit(" ", 1)[0] + " …"
+        return text if len(text) <= room else text[: room - 2].rsplit(" ", 1)[0] + " …"
 
     # -------------------------------------------------------------------------------------------------- what moves
 
@@ -208,7 +208,7 @@ class Instruments:
             self.digits.set_data(np.concatenate(list(drawn.numpy().reshape(-1, SIDE, SIDE)), 1))
             return
         for text, row in zip(self.lines, drawn):
-            text.set_text("→ " + self._sentence(row))
+            text.set_text("→ " + self._sentence(row.cpu(), CHARACTERS[1]))
 
 
 def price_paid(run: LiveRun) -> float:

@@ -189,7 +189,7 @@ class LatentExplorer(Widget):
             text.set(position=self.mu[n, [i - 1, j - 1]], text=name)
         for text, n, name, what in zip(self.names, (first, second), digits, ("first", "second")):
             text.set_text(f"{what}: test digit {n}, a {name}")
-        told = "" if condition is None else f" The decoder is told: draw a {condition}."
+        told = "" if condition is None else f" The decoder is told label {condition}."
         return (
             f"z is {t:.2f} of the {path} way from a {digits[0]} (no. {first}) to a {digits[1]} (no. {second}), then "
             f"{a:+.1f} along latent {i} and {b:+.1f} along latent {j}. Length of z: {np.linalg.norm(z):.2f}; "

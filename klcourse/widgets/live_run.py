@@ -26,7 +26,7 @@ import weakref
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -36,7 +36,8 @@ from klcourse.objectives import OBJECTIVES, Objective, make_objective
 from klcourse.training import MEASURED, Trainer, TrainingDiverged
 
 NUMBERS = ("loss", "rate", "distortion", "penalty_on", "lam")  # what a step tells
-KNOBS = ("c", "beta", "lr", "objective")  # what it was told
+TOLD = ("c", "beta", "lr", "objective")  # what it was told beside lam
+SHARED = ("lam", "c", "beta")  # knobs that mean the same to every objective that has them
 WINDOW = 5.0  # seconds over which steps per second are counted
 REMEDY = "Reset the run, then choose a smaller learning rate, or smaller lam and beta"
 
@@ -124,8 +125,8 @@ class Move:
 class LiveRun:
     """A run of `make_trainer()` in the background; see the head of this module.
 
-    `knobs` are the values at the start of objective, lam, c, beta, lr (and an objective's further knobs): those that the
-    objective in force does not have are kept for when one is chosen that does. What is missing is read off the trainer.
+    `knobs` are the values at the start of those of objective, lam, c, beta, lr that are not to be read off the trainer. One
+    that the objective in force does not have is kept for when one is chosen that does.
     `extras` is called with the run and returns its extra work. `on_change` is called, in the thread that trains, after every
     step and when the training stops; it must not block.
 
@@ -142,8 +143,8 @@ class LiveRun:
     ):
         self._make_trainer, self.on_change = make_trainer, on_change
         self.trainer = make_trainer()
-        objective = self.trainer.objective
-        own = {f.name: getattr(objective, f.name) for f in fields(objective)}
+        self._first = objective = replace(self.trainer.objective)
+        own = {name: getattr(objective, name) for name in SHARED if hasattr(objective, name)}
         self._start = {"objective": objective.name, "lr": self.trainer.lr} | own | (knobs or {})
         self.check(self._start)
         self._state = threading.RLock()  # held by whoever starts, pauses, resets
@@ -157,7 +158,7 @@ class LiveRun:
         self._in_force = dict(self._start)
         self._pending: deque[dict[str, Any]] = deque()
         self.trainer.objective, self.trainer.lr = self._objective(self.knobs), self.knobs["lr"]
-        self._table = Columns("step", "seconds", *NUMBERS, *KNOBS)
+        self._table = Columns("step", "seconds", *NUMBERS, *TOLD)
         self.measured = Columns("step", *MEASURED)
         self.moves: list[Move] = []
         self.clock = 0.0  # seconds of training so far
@@ -167,17 +168,20 @@ class LiveRun:
 
     # ---------------------------------------------------------------------------------------------------- knobs
 
-    @staticmethod
-    def _objective(knobs: dict[str, Any]) -> Objective:
+    def _objective(self, knobs: dict[str, Any]) -> Objective:
+        """The objective for these knobs; further knobs of its own as the run began, else their defaults."""
         name = knobs["objective"]
-        known = {f.name for f in fields(OBJECTIVES[name])} if name in OBJECTIVES else set()
-        return make_objective(name, **{k: v for k, v in knobs.items() if k in known})
+        if name == self._first.name:
+            return replace(self._first, **{k: knobs[k] for k in SHARED if hasattr(self._first, k)})
+        return make_objective(name, **{k: knobs[k] for k in SHARED if k in knobs and hasattr(OBJECTIVES.get(name), k)})
 
     def set(self, **changes: Any) -> Self:
-        """Move knobs: objective (by name), lr, lam, c, beta, ... The next step that begins uses the new values.
+        """Move knobs: objective (by name), lr, lam, c, beta. The next step that begins uses the new values.
 
-        Raises ValueError, and moves nothing, for an unknown objective or a value that it refuses.
+        Raises ValueError, and moves nothing, for an unknown knob or objective or a value that it refuses.
         """
+        if unknown := changes.keys() - {"objective", "lr", *SHARED}:
+            raise ValueError(f"no knob {', '.join(sorted(unknown))}: choose objective, lr, {', '.join(SHARED)}")
         wanted = self.knobs | changes
         self.check(wanted)
         self.knobs = wanted
@@ -205,14 +209,14 @@ class LiveRun:
                 return
             moved = {k: v for k, v in changes.items() if v != self._in_force.get(k)}
             self._in_force |= moved
-            if "objective" in moved:
-                self.trainer.objective = self._objective(self._in_force)
             for knob, value in moved.items():
-                if knob == "lr":
+                if knob == "objective":
+                    self.trainer.objective = self._objective(self._in_force)
+                elif knob == "lr":
                     self.trainer.lr = value
-                elif knob in {f.name for f in fields(self.trainer.objective)}:
-                    setattr(self.trainer.objective, knob, value)  # dual ascent keeps what it has learnt otherwise
-                elif knob != "objective":
+                elif hasattr(self.trainer.objective, knob):
+                    setattr(self.trainer.objective, knob, value)  # not a new one: dual ascent keeps what it has learnt
+                else:
                     continue  # without effect now, so no mark either
                 self.moves.append(Move(self.trainer.steps, knob, value))
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from html import escape
+from math import log10
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as ipw
@@ -28,15 +29,16 @@ class Panel:
     def __init__(self, widget: Widget) -> None:
         self.widget = widget
         self.size = widget._canvas.width, widget._canvas.height
-        # The thread that moves the controls from the kernel's side: to it, and to no other, they report nothing. (A reader
-        # may move one in another thread at that very moment, and that must count.)
+        # The thread that moves the controls from the kernel's side: to it, and to no other, they report nothing.
+        # (A reader may move one in another thread at that very moment, and that must count.)
         self._quiet: int | None = None
         self._put: dict[str, Any] = {}
         self._image = _html("klw-image")
         self._overlay = Overlay(self._image, *self.size, lambda values: self.attempt(partial(widget.set, **values)))
         self._readout = _html("klw-readout-box")
         self._message = _html("klw-message-box")
-        self._label_width = 1 + 0.6 * max((len(c.label) for c in widget.controls.values() if not isinstance(c, Toggle)), default=0)
+        named = [control.label for control in widget.controls.values() if not isinstance(control, Toggle)]
+        self._label_width = 1 + 0.6 * max(map(len, named), default=0)  # em
         self._rows = {name: self._row(name, control) for name, control in widget.controls.items()}
         buttons = [self._button("Reset", "reset", widget.reset, "back to the values at the start")]
         buttons += [self._button(label, method.replace("_", "-"), partial(widget.act, label))
@@ -44,9 +46,10 @@ class Panel:
         grid = {"grid_template_columns": "repeat(auto-fit, minmax(19em, 1fr))", "grid_gap": "0 1em", "width": "100%"}
         controls = ipw.GridBox([row for row, _ in self._rows.values()], layout=grid)
         self._message.layout.flex = "1 1 20em"
-        feet = ipw.Box([*buttons, *widget.extras(), self._message], layout={"flex_flow": "row wrap", "align_items": "center"})
+        feet = ipw.Box([*buttons, *widget.extras(), self._message],
+                       layout={"flex_flow": "row wrap", "align_items": "center"})
         self.box = ipw.VBox(
-            [self._image, self._readout, controls, feet, _html("klw-help", self._help())],
+            [self._overlay.box, self._readout, controls, feet, _html("klw-help", self._help())],
             layout={"width": "100%", "max_width": f"{self.size[0] + 16}px", "overflow": "visible"},
         )
         self.box.add_class("klw").add_class(f"klw-{widget.name}")
@@ -61,11 +64,10 @@ class Panel:
         width, height = self.size
         data = base64.b64encode(png).decode("ascii")
         # decoding="sync": the new picture is decoded before the frame is painted, and width and height reserve its
-        # place before that, so nothing flickers or jumps. 62vh: picture and sliders fit on a projector together.
+        # place before that, so nothing flickers or jumps
         self._image.value = (
             f'<img class="klw-figure" data-rev="{rev}" alt="{escape(alt)}" width="{width}" height="{height}" '
-            f'decoding="sync" style="display: block; max-width: 100%; max-height: max(62vh, 20em); width: auto; '
-            f'height: auto; background: white" '
+            f'decoding="sync" style="display: block; max-width: 100%; height: auto; background: white" '
             f'src="data:image/png;base64,{data}">'
         )
         self._overlay.show(self.widget.spots())
@@ -93,7 +95,8 @@ class Panel:
 
     def say(self, text: str) -> None:
         """Write into the message area; an empty text clears it. Its height never changes."""
-        style = "min-height: 1.5em; padding-left: 0.5em; line-height: 1.5" + ("; color: #B00020; font-weight: bold" if text else "")
+        style = "min-height: 1.5em; padding-left: 0.5em; line-height: 1.5"
+        style += "; color: #B00020; font-weight: bold" if text else ""
         self._message.value = f'<div class="klw-message" role="alert" style="{style}">{escape(text)}</div>'
 
     # --- from the page to the widget -------------------------------------------------------------------------
@@ -119,8 +122,8 @@ class Panel:
                          back=lambda: self.values(self.widget.value_dict))
 
     def _slide(self, name: str, change: Mapping[str, Any]) -> None:
-        # A page that shows a value rounds it to its slider's grid, and reports that: 0.002 comes back as 0.001995 though
-        # nobody has touched anything. Less than half a step is no move.
+        # A page that shows a value rounds it to its slider's grid, and reports that: 0.002 comes back as 0.001995
+        # though nobody has touched anything. Less than half a step is no move.
         if not self.widget.controls[name].near(change["new"], self.widget.value_dict[name]):
             self._move(name, change)
 
@@ -129,13 +132,10 @@ class Panel:
         value = self.widget.value_dict[name]
         wide = {"width": "100%", "min_width": "0"}
         named = {"description_width": f"{self._label_width}em"}
-        columns = "auto"
         if isinstance(control, Slider):
             kind = ipw.FloatLogSlider if control.log else ipw.IntSlider if control.whole else ipw.FloatSlider
             low, high = control.low, control.high
             if control.log:
-                from math import log10
-
                 low, high = log10(low), log10(high)
             main = kind(value, min=low, max=high, step=control.step, description=control.label, readout=False,
                         style=named, layout=wide)
@@ -150,11 +150,8 @@ class Panel:
                 main.value, box.value = value, number_text(value)
         else:
             if isinstance(control, Choice):
-                short = len(control.options) <= 3
-                kind = ipw.ToggleButtons if short else ipw.Dropdown
-                main = kind(options=control.options, value=value, description=control.label,
-                            style=named | ({"button_width": "auto"} if short else {}), layout=wide)
-                columns = "1 / -1" if short else "auto"
+                main = ipw.Dropdown(options=control.options, value=value, description=control.label, style=named,
+                                    layout=wide)
             else:
                 main = ipw.Checkbox(value, description=control.label, indent=False, layout=wide)
             row = ipw.HBox([main])
@@ -164,7 +161,7 @@ class Panel:
         main.add_class(f"klw-control-{name}")
         main.tooltip = control.help
         main.observe(partial(self._slide if isinstance(control, Slider) else self._move, name), "value")
-        row.layout = {"min_width": "0", "overflow": "visible", "grid_column": columns}
+        row.layout = {"min_width": "0", "overflow": "visible"}
         return row, put
 
     def _button(self, label: str, name: str, action: Callable[[], Any], tip: str = "") -> ipw.Button:

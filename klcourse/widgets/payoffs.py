@@ -28,8 +28,8 @@ Values = dict[str, Any]
 
 
 def _pair(v: Values) -> Quantities:
-    """The decoder that uses z with its encoder; log p(x) is the zero of all payoffs."""
-    return Quantities(J=v["J"], G=v["G"], R=max(v["R"], v["M"]), M=v["M"], L0=-v["worth"])
+    """The decoder that uses z with its encoder, all of its rate information; log p(x) is the zero of all payoffs."""
+    return Quantities(J=v["J"], G=v["G"], R=v["R"])
 
 
 def _deaf(v: Values) -> Quantities:
@@ -48,11 +48,11 @@ def _f(v: Values) -> np.ndarray:
 
 
 def _letter(v: Values) -> Game:
-    return games.vae_game(replace(_pair(v), L0=None))
+    return games.vae_game(replace(_pair(v), R=v["M"], M=v["M"]))
 
 
 def _one_move(v: Values) -> Game:
-    game = games.vae_game(_pair(v), free="best", encoder="unchanged")
+    game = games.vae_game(replace(_pair(v), L0=-v["worth"]), free="best", encoder="unchanged")
     if v["J"] < v["worth"] - 1e-9:
         # Claim A4: under q = p an average of slices cannot beat the best z-free decoder.
         return replace(game, infeasible={(1, 0): "no such decoder:\nJ ≥ log p − L0"})
@@ -66,7 +66,7 @@ def _slvae(v: Values) -> Game:
 
 def _constraint(reading: str, penalty: str) -> Callable[[Values], Game]:
     def build(v: Values) -> Game:
-        high = replace(_pair(v), R=v["R"], M=0.0, L0=None)
+        high = _pair(v)
         game = games.constrained_game(_deaf(v), high, v["lam"], v["c"], v["beta"], reading, penalty=penalty)
         short = {cell: "empty: q = p\nmakes I = 0" if cell == (1, 0) else f"empty: I = {high.mi:.2f} < c"
                  for cell in game.infeasible}
@@ -81,7 +81,7 @@ def _early(v: Values) -> dict[str, Condition]:
 
 
 def _late(v: Values) -> dict[str, Condition]:
-    high, low = replace(_pair(v), R=v["R"], M=0.0), _deaf(v)
+    high, low = _pair(v), _deaf(v)
     lam, c, beta = v["lam"], v["c"], v["beta"]
     return {
         "5": games.condition_5(high, lam, c),
@@ -134,26 +134,31 @@ class PayoffExplorer(Widget):
 
     `game` is one of KINDS; each starts from numbers that show its point.
 
-    >>> PayoffExplorer(game="VAE, the letter").text
-    'Equilibria: (A ignores z, q = p), strict.  The article aims at (A uses z, q = p): A and B leave it.'
+    >>> print(PayoffExplorer(game="VAE, the letter").text.replace("  ", "\\n"))
+    Payoffs 0.00, −0.20 | −1.00, −0.30.
+    Equilibria: (A ignores z, q = p).
+    The article's target (A uses z, q = p): A and B leave it; (1) fails, (2) fails.
     """
 
     title = "Who would leave which cell?"
     caption = (
-        "A game of decoder A (rows, brown) and encoder B (columns, teal). Payoffs in nats, relative to log p(x). Each arrow is a "
-        "move that its module gains by, alone; framed cells are equilibria (dashed: weak); hatched cells do not exist. "
-        "Lamps: a condition that holds is lit."
+        "A game of decoder A (rows, brown) and encoder B (columns, teal). Payoffs in nats, relative to log p(x). Each "
+        "arrow is a move that its module gains by, alone; framed cells are equilibria (dashed: weak); hatched cells do "
+        "not exist. Lamps: a condition that holds is lit."
     )
     size = (9.6, 5.0)
+    lines = 2
     controls = {
         "game": Choice("game", "VAE, the letter", tuple(KINDS), "Whose payoffs, under which reading."),
         "J": Slider("J", 1.0, 0.0, 5.0, 0.05, "nats", "The Jensen gap: what listening to noise from the prior costs A."),
         "G": Slider("G", 0.3, 0.0, 5.0, 0.05, "nats", "KL(q || posterior): what B's encoder lacks."),
         "M": Slider("M", 0.2, 0.0, 3.0, 0.05, "nats", "KL(q(z) || p(z)): what an x-free encoder pays if nobody listens."),
         "R": Slider("R", 1.2, 0.0, 4.0, 0.05, "nats", "The rate of the encoder that speaks."),
-        "worth": Slider("log p − L0", 0.8, 0.0, 4.0, 0.05, "nats", "What z is worth: log p(x) over the best decoder without z."),
-        "away": Slider("‖g‖² deaf", 0.0, 0.0, 5.0, 0.1, "", "How far the labels of a deaf decoder lie from 0. 0: one g for both "
-                       "rows, as in the article; more: the paper's alternating g, which a deaf decoder teaches nothing."),
+        "worth": Slider("log p − L0", 0.8, 0.0, 4.0, 0.05, "nats", "What z is worth: log p(x) over the best decoder "
+                        "without z."),
+        "away": Slider("‖g‖² deaf", 0.0, 0.0, 5.0, 0.1, "", "How far the labels of a deaf decoder lie from 0, in one "
+                       "latent dimension. 0: one g for both rows, as in the article; more: the paper's alternating g, "
+                       "which a deaf decoder teaches nothing."),
         "R0": Slider("R′", 0.3, 0.0, 4.0, 0.05, "nats", "The rate B spends although the decoder of the row I < c is deaf."),
         "lam": Slider("λ", 1.0, 0.0, 6.0, 0.05, "", "Penalty weight (SLVAE: weight of the label term)."),
         "c": Slider("c", 0.5, 0.05, 3.0, 0.05, "nats", "The target of the constraint."),
@@ -165,8 +170,9 @@ class PayoffExplorer(Widget):
         super().__init__(**{"game": game, **start, **values})
 
     def active(self, values: Values) -> list[str]:
-        """The game, and the numbers that enter it."""
-        return ["game", *KINDS[values["game"]].uses]
+        """The game, and the numbers that enter it. At β = 1 the rate of the informative pair enters by I ≥ c alone."""
+        idle = ["R"] if values["game"] == "constraint on the model's I" and values["beta"] == 1 else []
+        return ["game", *(name for name in KINDS[values["game"]].uses if name not in idle)]
 
     def figure_setup(self, fig: Figure) -> None:
         """Cells and arrows on the left, lamps on the right."""
@@ -214,7 +220,7 @@ class PayoffExplorer(Widget):
         self._cells(game)
         self._arrows(game)
         self._lamps(conditions)
-        return self._words(game, kind.rows)
+        return self._words(game, kind.rows, conditions)
 
     def _cells(self, game: Game) -> None:
         found = {e.cell: e for e in game.equilibria()}
@@ -257,17 +263,22 @@ class PayoffExplorer(Widget):
             sides = f"{number(condition.left)} {sign if condition else {'>': '≤', '≥': '<'}[sign]} {number(condition.right)}"
             self.sides[name].set_text(f"{sides}  {'holds' if condition else 'fails'}")
 
-    def _words(self, game: Game, rows: tuple[str, str]) -> str:
+    def _words(self, game: Game, rows: tuple[str, str], conditions: dict[str, Condition]) -> str:
         def name(i: int, j: int) -> str:
             return f"({rows[i]}, {('q = p', 'q ≠ p')[j]})"
 
-        found = [f"{name(*e.cell)}, {'strict' if e.strict else 'weak'}" for e in game.equilibria()]
+        pay = ["empty" if cell in game.infeasible else number(game.a[cell]) for cell in self.boxes]
+        found = [name(*e.cell) + ("" if e.strict else ", weak") for e in game.equilibria()]
         if (1, 0) in game.infeasible:
             target = "does not exist"
         else:
             leave = [player for player in game.players if game.gain(player, 1, 0) > game.tol]
             target = f"{' and '.join(leave)} leave{'s' * (len(leave) == 1)} it" if leave else "nobody leaves it"
-        return f"Equilibria: {'; '.join(found) or 'none'}.  The article aims at {name(1, 0)}: {target}."
+        lit = [f"({key}) {'holds' if condition else 'fails'}" for key, condition in conditions.items() if key.isdigit()]
+        return (
+            f"Payoffs {pay[0]}, {pay[1]} | {pay[2]}, {pay[3]}.  Equilibria: {'; '.join(found) or 'none'}.  "
+            f"The article's target {name(1, 0)}: {target}; {', '.join(lit)}."
+        )
 
 
 def number(value: float) -> str:

@@ -62,7 +62,8 @@ class PhaseDiagram(Widget):
         self.runs = {name: load_runs(study, folder) for name, study in STUDIES.items()} if runs is None else dict(runs)
         self.exact_beta = self.controls["beta"].value  # to come back to
         super().__init__()
-        self._values = self._start = self._values | self.settle(self._checked(values))
+        self._values |= self.settle(self._checked(values))
+        self._start = self.value_dict
 
     # --- where the controls come to rest ---------------------------------------------------------------------
 
@@ -94,7 +95,8 @@ class PhaseDiagram(Widget):
         model = self.value_dict["model"]
         if model == "exact":
             return []
-        share = self.map.transData + self.figure.transFigure.inverted()
+        figure = self.figure  # makes the map
+        share = self.map.transData + figure.transFigure.inverted()
         found = []
         for (lam, c), rows in self.runs[model].table.groupby(["lam", "c"]):
             x, y = share.transform((c, lam))

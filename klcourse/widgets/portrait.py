@@ -71,8 +71,8 @@ def training_runs(data_var: float, beta: float, lam: float, c: float, hinge: str
     Where a hinge is held, descent chatters across the kink; means over a few steps show where it is. The first
     steps are long and are kept one by one.
 
-    >>> training_runs(3.0, 1.0, 0.0, 1.0, "rate").w[-1].round(2)
-    array([ 1.41, -1.41, -1.41,  1.41,  1.41, -1.41])
+    >>> abs(training_runs(3.0, 1.0, 0.0, 1.0, "rate").w[-1]).round(1)        # the optimum: w² = Λ − β = 2
+    array([1.4, 1.4, 1.4, 1.4, 1.4, 1.4])
     """
     w, v = STARTS[:, 0] * np.sqrt(data_var), STARTS[:, 1] / np.sqrt(data_var)
     start = LinearGaussianVAE(w, v, 1 - STARTS[:, 1] ** 2, m=SHIFT, data_var=data_var)
@@ -94,10 +94,10 @@ class PhasePortrait(Widget):
 
     title = "Does training stay at collapse?"
     caption = (
-        "Linear-Gaussian VAE, σ² = 1. Left: payoff over the decoder's gain and the encoder's gain, among encoders with q(z) = p(z); "
-        "grey is worse than collapse (cross), ochre better; stars are the best. Lines: best replies of A (brown, dashed) and "
-        "B (teal). Black: gradient descent in all five numbers of the model from six starts (dots). Right: the same runs, "
-        "rate against information."
+        "Linear-Gaussian VAE, σ² = 1. Left: payoff over the decoder's gain and the encoder's gain, among encoders with "
+        "q(z) = p(z); grey is worse than collapse (cross), ochre better; stars are the best. Lines: best replies of A "
+        "(brown, dashed) and B (teal). Black: gradient descent in all five numbers of the model from six starts (dots). "
+        "Right: the same runs, rate against information."
     )
     size = (9.4, 4.9)
     controls = {
@@ -165,7 +165,8 @@ class PhasePortrait(Widget):
         self.ends.set_data(rate[-1], mi[-1])
         self.target.set_visible(on)
         self.target.set_data(*(([c, c], [0, c]) if hinge == "rate" else ([c, TOP], [c, c])))
-        return f"{verdict(data_var, beta, lam, hinge)}  The first run ends at R = {rate[-1, 0]:.2f}, I = {abs(mi[-1, 0]):.2f} nats."
+        end = f"The first run ends at R = {rate[-1, 0]:.2f}, I = {abs(mi[-1, 0]):.2f} nats."
+        return f"{verdict(data_var, beta, lam, hinge)}  {end}"
 
 
 def verdict(data_var: float, beta: float, lam: float, hinge: str) -> str:
@@ -179,8 +180,8 @@ def verdict(data_var: float, beta: float, lam: float, hinge: str) -> str:
     growth = dynamics.growth_rates(data_var, 1.0, beta, lam, hinge)
     level = "β − λ" if lam else "β"
     if lam > beta:
-        shift = growth.shift > growth.gain
-        return f"Collapse is no equilibrium: λ > β. The fastest way out is the {'shift: waste' if shift else 'gain: information'}."
+        way = "shift: waste" if growth.shift > growth.gain else "gain: information"
+        return f"Collapse is no equilibrium: λ > β. The fastest way out is the {way}."
     kind = "a weak equilibrium" if lam == beta else "a strict equilibrium"
     if growth.gain > 0:
         return f"Collapse is {kind}, yet a saddle: Λ > {level}."

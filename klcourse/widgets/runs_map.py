@@ -117,7 +117,8 @@ class RunsMap:
                 last += list(y[-1:])
             heights[column] = min(float(np.mean(last)), TOP_RATE) if last else 0.0
         order = sorted(heights, key=heights.get)
-        for column, height in zip(order, spread([heights[column] for column in order], 0.14 * TOP_RATE)):
+        places = spread([heights[column] for column in order], 0.14 * TOP_RATE)
+        for column, height in zip(order, places + max(0.0, 0.05 * TOP_RATE - places[0])):  # none below the axis
             self.names[column].set_y(height)
         self.draw_samples(runs.samples.get(int(here["run"].iloc[0])))
 

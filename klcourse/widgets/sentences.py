@@ -19,7 +19,7 @@ from klcourse.widgets.latent import MARK, PATHS, STEPS, far_apart, interpolate
 WORDS = 20  # a sentence is cut here, as in notebook 09
 SEEN = 256  # paths whose sentences are remembered
 FADED = "#9a9a9a"
-ROW = 86  # letters of a sentence in the list
+ROW = 76  # letters of a sentence in the list
 NOTHING, SAME = "(nothing)", "the same"
 BIG = 54  # letters of a line of the large sentence
 
@@ -34,7 +34,7 @@ class Sentences(Widget):
     title = "What does the decoder write between two sentences?"
     caption = (
         "Top: the most probable words, one after the other, that the decoder writes from the code at t. Below: the same at "
-        "eleven equal steps between the codes of two test sentences; where nothing changes it says “the same”."
+        "eleven equal steps between the codes of two test sentences, with the length of z; “the same” where nothing changes."
     )
     size = (8.8, 4.4)
     lines = 2
@@ -84,6 +84,7 @@ class Sentences(Widget):
         self.heights = heights[1:-1]
         self.ends = [ax.text(0, y, "", style="italic", **plain) for y in (heights[0], heights[-1])]
         self.rows = [ax.text(0.07, y, "", **plain) for y in self.heights]
+        self.lengths = [ax.text(0.985, y, "", ha="right", color="#505050", **plain) for y in self.heights]
         for t, y in zip(STEPS, self.heights):
             ax.text(0.05, y, f"{t:.1f}", ha="right", color="#505050", **plain)
         self.large = self.live(ax.text(0, 0.875, "", color=MARK, linespacing=1.15, **plain | {"fontsize": 21}))
@@ -99,23 +100,26 @@ class Sentences(Widget):
         """`update`, the controls by name."""
         sentences = self.written(first, second, path, condition)
         if self.listed != (first, second, path, condition):
-            self.list_sentences(sentences, first, second)
+            self.list_sentences(sentences, first, second, path)
             self.listed = first, second, path, condition
         now = round(t * (len(STEPS) - 1))
         self.large.set_text(textwrap.fill(textwrap.shorten(sentences[now], 2 * BIG - 4, placeholder=" …") or NOTHING, BIG))
         self.frame.set_y(self.heights[now] - self.frame.get_height() / 2)
         under = "" if condition is None else f", under the condition {condition}"
         return (
-            f"{t:.1f} of the {path} way{under}: “{sentences[now]}”. "
+            f"{t:.1f} of the {path} way from sentence {first} to {second}{under}: “{sentences[now]}”. "
             f"Different sentences in the {len(STEPS)} steps: {len(set(sentences))}."
         )
 
-    def list_sentences(self, sentences: tuple[str, ...], first: int, second: int) -> None:
+    def list_sentences(self, sentences: tuple[str, ...], first: int, second: int, path: str) -> None:
         """Fill the rows: they stand still while t moves, because drawing text is slow."""
         for k, (row, sentence) in enumerate(zip(self.rows, sentences)):
             again = k > 0 and sentence == sentences[k - 1]
             row.set(text=SAME if again else textwrap.shorten(sentence, ROW, placeholder=" …") or NOTHING,
                     color=FADED if again else "black")
+        codes = interpolate(self.mu[first], self.mu[second], STEPS, path)
+        for text, z in zip(self.lengths, codes):
+            text.set_text(f"|z| = {np.linalg.norm(z):.2f}")
         for text, what, number in zip(self.ends, ("first", "second"), (first, second)):
             of = f" ({self.data.label_names[self.data.test_labels[number]]})" if self.data.label_names else ""
             sentence = f"{what}: test sentence {number}{of}: {self.data.decode(self.data.test[number])}"

@@ -32,7 +32,9 @@ class Overlay:
     def __init__(self, picture: ipw.Widget, width: int, height: int, move: Callable[[Mapping[str, Any]], Any]) -> None:
         self.picture, self.width, self.height, self.move = picture, width, height, move
         picture.layout.grid_area = CELL
-        self.box = ipw.GridBox([picture], layout={"max_width": f"{width}px", "margin": "0", "overflow": "visible"})
+        # at most 62 % of the window's height, so that picture and sliders fit on a projector together
+        limit = f"min({width}px, max(30em, {62 * width / height:.1f}vh))"
+        self.box = ipw.GridBox([picture], layout={"max_width": limit, "margin": "0", "overflow": "visible"})
         self.buttons: list[ipw.Button] = []
         self.shown: list[Spot] = []
 

@@ -49,15 +49,14 @@ class TiltedPrior(Widget):
 
     title = "KL > 0: is any of it information?"
     caption = (
-        "SLVAE against a decoder that ignores z. Left: the prior (grey) and B's best reply q*(z|x), the prior tilted towards the "
-        "label g(x) (black triangles), in the first latent dimension; dashed: the codes of all x together. Right: its "
-        "rate R against λ in closed form, split into information (blue) and waste M (plum). With joint labels all "
-        "of it is waste."
+        "SLVAE against a decoder that ignores z. Left: the prior (grey) and B's best reply q*(z|x), the prior tilted "
+        "towards the label g(x) (black triangles), in the first latent dimension. Right: its rate R against λ in closed "
+        "form, split into information (blue) and waste M (plum). With joint labels all of it is waste."
     )
     size = (8.8, 4.1)
     controls = {
-        "labels": Choice("labels", LABELS[0], LABELS, "Where g comes from. Joint training drives g to 0. The paper's alternating "
-                         "training leaves labels that differ between the x."),
+        "labels": Choice("labels", LABELS[0], LABELS, "Where g comes from. Joint training drives g to 0. The paper's "
+                         "alternating training leaves labels that differ between the x."),
         "lam": Slider("λ", 0.5, 0.0, 4.0, 0.05, help="Weight of the pull towards the label."),
         "g": Slider("g", 1.5, -2.5, 2.5, 0.1, help="Where the one label sits; for labels that differ, how far they spread "
                     "(one standard deviation)."),

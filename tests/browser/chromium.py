@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ FLAGS = (
     "--disable-component-update --disable-sync"
 ).split()
 MISSING = (
-    "no Chromium found: install it (Debian, Ubuntu: apt install chromium; elsewhere: python -m playwright install chromium), "
-    "or name one in KLCOURSE_CHROMIUM"
+    "no Chromium found: install it (Debian, Ubuntu: apt install chromium; elsewhere: python -m playwright install "
+    "chromium), or name one in KLCOURSE_CHROMIUM"
 )
 
 
@@ -34,9 +35,29 @@ def find(playwright: Any) -> str | None:
     return own if Path(own).exists() else None
 
 
+def main() -> int:
+    """Say which browser there is; 1, and how to get one, if there is none."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        print("the Python package playwright is missing: pip install -r requirements.txt")
+        return 1
+    with sync_playwright() as playwright:
+        try:
+            print(f"browser: {find(playwright) or MISSING}")
+            return int(find(playwright) is None)
+        except FileNotFoundError as error:
+            print(error)
+            return 1
+
+
 def launch(playwright: Any) -> Any:
     """A headless browser with a fresh profile; FileNotFoundError says how to get one."""
     path = find(playwright)
     if path is None:
         raise FileNotFoundError(MISSING)
     return playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

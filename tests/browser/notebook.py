@@ -18,10 +18,8 @@ SECONDS = 1000
 RUN_ALL_TIMEOUT = 300 * SECONDS
 TIMEOUT = 60 * SECONDS
 
-# What JupyterLab itself reports as an error and is none. Everything else on the console's error level fails a test.
-NOISE = (
-    re.compile(r"favicon"),
-)
+# What on the console's error level is no error. So far JupyterLab writes nothing there.
+NOISE: tuple[re.Pattern, ...] = ()
 
 # The model of the notebook in front: what no pixel tells.
 CELLS = """() => {
@@ -190,8 +188,12 @@ class LiveWidget:
             )
         except TimeoutError:
             now = self.picture
-            seen = "no new picture" if now[0] <= before[0] else "a new picture with the same bytes" if now[1] == before[1] else ""
-            raise AssertionError(f"{self}: {seen or 'another picture than the one wanted'}; {self.message}") from None
+            seen = "another picture than the one wanted"
+            if now[0] <= before[0]:
+                seen = "no new picture"
+            elif now[1] == before[1]:
+                seen = "a new picture with the same bytes"
+            raise AssertionError(f"{self}: {seen}; {self.message}") from None
 
 
 class Control:
@@ -218,7 +220,8 @@ class Control:
             return handle.get_attribute("aria-valuenow")
         if (pressed := self.box.locator("button.mod-active")).count():
             return pressed.inner_text()
-        return str(self.box.locator("select, input").evaluate("part => part.type === 'checkbox' ? part.checked : part.value"))
+        part = self.box.locator("select, input")
+        return str(part.evaluate("part => part.type === 'checkbox' ? part.checked : part.value"))
 
     def steps(self) -> Iterator[str]:
         """Keys that move it there and back; the element that takes them has the focus when a key is given out."""
@@ -226,8 +229,7 @@ class Control:
             handle.focus()
             low, now, high = (float(handle.get_attribute(f"aria-value{part}")) for part in ("min", "now", "max"))
             yield from ("ArrowLeft", "ArrowRight") if now >= high > low else ("ArrowRight", "ArrowLeft")
-        elif (buttons := self.box.locator("button")).count():
-            others = self.box.locator("button:not(.mod-active)")
+        elif (others := self.box.locator("button:not(.mod-active)")).count():
             others.first.focus()
             yield "Enter"
         elif (menu := self.box.locator("select")).count():

@@ -13,11 +13,12 @@ PRINTED = new_output("stream", text="0.3 nats\n")
 
 def notebook(*cells):
     """Cells by their source; a pair is a code cell with its outputs."""
-    made = [
-        new_markdown_cell(cell) if isinstance(cell, str) else new_code_cell(cell[0], outputs=list(cell[1:]), execution_count=1)
-        for cell in cells
-    ]
-    return new_notebook(cells=made)
+    def make(cell):
+        if isinstance(cell, str):
+            return new_markdown_cell(cell)
+        return new_code_cell(cell[0], outputs=list(cell[1:]), execution_count=1)
+
+    return new_notebook(cells=[make(cell) for cell in cells])
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ def notebook(*cells):
         (["# Title", "**Prediction.** Which?", ("plot()", FIGURE)], ["slide", "subslide", "fragment"]),
         (["# Title", "## One\n\ntext\n\n**Prediction** Which?", ("plot()", FIGURE)], ["slide", "slide", "fragment"]),
         (["# Title", "**Prediction.** Which?\n\n## Two", ("plot()", FIGURE)], ["slide", "subslide", "-"]),
-        (["# Title", "**Prediction.** Which?", ("def f():\n    pass",), ("f()", FIGURE)], ["slide", "subslide", "-", "fragment"]),
+        (["# Title", "**Prediction.**", ("def f():\n    pass",), ("f()", FIGURE)], ["slide", "subslide", "-", "fragment"]),
         (["# Title", "line\n" * SCREEN, "one more"], ["slide", "subslide", "subslide"]),
     ],
 )

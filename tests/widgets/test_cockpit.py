@@ -115,7 +115,7 @@ def test_knobs_set_together_act_together_and_none_is_lost(run):
 @pytest.mark.parametrize(
     "bad",
     [{"lam": -1}, {"lam": math.nan}, {"beta": math.inf}, {"lr": 0}, {"lr": -1e-3}, {"objective": "elbow"},
-     {"objective": "mi-hinge", "c": 3.0}, {"c": 2, "lam": -1}],
+     {"c": 3.0, "objective": "mi-hinge"}, {"lam": -1, "c": 2}, {"eta": 0.1}],
     ids=str,
 )
 def test_a_bad_value_moves_nothing_and_stops_nothing(run, bad):

@@ -1,0 +1,249 @@
+"""Figures of notebook 10: what the cures of the literature price, and who gets information at what cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from klcourse.plots import label_ends, style_of
+
+GREY = "#707070"
+LAM_SHADES = {"mi": ("#9ecae1", "#4292c6", "#08519c", "#08244a"), "mi-hinge": ("#f2c46d", "#E69F00", "#a86f00", "#5e3c00")}
+LAM_DASHES = ("-", (0, (6, 1.5)), (0, (3, 1.5)), (0, (1, 1)))
+
+
+def weights(ramps: Mapping[str, tuple[ArrayLike, ArrayLike, str]]) -> Figure:
+    """The weight of the KL over the epochs: name -> (epochs, weights, objective)."""
+    fig, axes = plt.subplots(1, len(ramps), figsize=(4.2 * len(ramps), 2.5), sharey=True)
+    for ax, (name, (epochs, values, objective)) in zip(np.atleast_1d(axes), ramps.items()):
+        ax.fill_between(epochs, values, color=style_of(objective).colour, alpha=0.15, linewidth=0)
+        ax.plot(epochs, values, color=style_of(objective).colour)
+        ax.set(title=name, xlabel="epoch", ylim=(0, 1.08), xlim=(0, max(epochs)))
+    np.atleast_1d(axes)[0].set_ylabel("weight of the KL")
+    return fig
+
+
+def prices(rates: ArrayLike, curves: Mapping[str, tuple[ArrayLike, str]], c: float) -> Figure:
+    """What each objective charges an encoder for its rate alone: label -> (charges in nats, key of the style)."""
+    fig, ax = plt.subplots(figsize=(7.2, 3.9))
+    ends = []
+    for label, (values, key) in curves.items():
+        style = style_of(key)
+        ax.plot(rates, values, color=style.colour, linestyle=style.dash)
+        ends.append((0, values[-1], label, style.colour))
+    ax.axvline(c, color=GREY, linewidth=1, linestyle=":")
+    ax.set(xlabel="rate R [nats]", ylabel="charge, less that of R = 0 [nats]", xlim=(min(rates), max(rates)))
+    ax.text(c, ax.get_ylim()[1], " target c", color=GREY, va="top")
+    label_ends(ax, ends)
+    return fig
+
+
+def batch_estimates(information: ArrayLike, seen: Mapping[int, ArrayLike], c: float) -> Figure:
+    """The mini-batch's estimate of the information against the true one, a curve for each batch size."""
+    information = np.asarray(information, float)
+    fig, ax = plt.subplots(figsize=(6.6, 4.2))
+    ax.plot(information, information, color="#b0b0b0", linewidth=1)
+    ends = []
+    for size, shade in zip(seen, plt.get_cmap("cividis")(np.linspace(0.75, 0.0, len(seen)))):
+        ax.plot(information, seen[size], color=shade)
+        ends.append((0, float(np.asarray(seen[size])[-1]), f"B = {size}: at most {np.log(size):.1f}", shade))
+        if (at := needed(information, seen[size], c)) is not None:
+            ax.plot([at, at], [0, c], color=shade, linewidth=1, linestyle=":")
+            ax.plot(at, c, "o", color=shade)
+    ax.axhline(c, color=GREY, linewidth=1, linestyle=":")
+    ax.text(0.05, c, f"c = {c:g}", color=GREY, va="bottom")
+    ax.set(xlabel="true information $I_q$ [nats]", ylabel="mean estimate $I_B$ [nats]", xlim=(0, information[-1]), ylim=(0, None))
+    label_ends(ax, ends)
+    return fig
+
+
+def needed(information: ArrayLike, seen: ArrayLike, c: float) -> float | None:
+    """The least information whose mini-batch estimate reaches c; None if none does. Both arrays must rise.
+
+    >>> needed([0.0, 1.0, 2.0], [0.0, 0.8, 1.6], c=1.2)
+    1.5
+    """
+    seen = np.asarray(seen, float)
+    return float(np.interp(c, seen, information)) if seen[-1] >= c else None
+
+
+def plane(ax: Axes, size: float, c: float | None = None, top: float | None = None) -> None:
+    """An empty (R, I) plane, nats: I > R shaded, the target as a dotted line."""
+    top = size if top is None else top
+    ax.fill_between([0, top], [0, top], top, color="#eeeeee", linewidth=0, zorder=0)
+    ax.plot([0, top], [0, top], color="#b0b0b0", linewidth=1, zorder=1)
+    if c is not None:
+        ax.axvline(c, color="#b0b0b0", linewidth=1, linestyle=":", zorder=0)
+        ax.axhline(c, color="#b0b0b0", linewidth=1, linestyle=":", zorder=0)
+    ax.set(xlim=(0, size), ylim=(0, top), xlabel="rate R [nats]", ylabel="information $I_q$ [nats]")
+    ax.grid(False)
+
+
+def paths(ax: Axes, runs: pd.DataFrame, objective: str, dots: int = 5) -> None:
+    """Mean paths over seeds in the (R, I) plane, one for each lam: lines with dots at every `dots`-th measurement.
+
+    runs: columns lam, step, rate, mi, one row a measurement of a run.
+    """
+    lams = sorted(runs["lam"].unique())
+    for lam, colour, dash in zip(lams, LAM_SHADES[objective], LAM_DASHES):
+        mean = runs[runs["lam"] == lam].groupby("step")[["rate", "mi"]].mean()
+        ax.plot(mean["rate"], mean["mi"], color=colour, linestyle=dash, linewidth=1.8, label=f"λ = {lam:g}", zorder=2)
+        ax.plot(mean["rate"].iloc[::dots], mean["mi"].iloc[::dots], "o", color=colour, markersize=3, zorder=2)
+        marker = style_of(objective).marker
+        ax.plot(*mean.iloc[-1], marker=marker, color=colour, markersize=10, markeredgecolor="white", clip_on=False, zorder=4)
+
+
+def speeds(signals: ArrayLike, lines: Mapping[str, tuple[ArrayLike, Sequence[tuple[float, float]], str]]) -> Figure:
+    """Growth rate of information against the signal, both logarithmic: name -> (rates, [(signal, measured), ...], style)."""
+    fig, ax = plt.subplots(figsize=(6.6, 4.0))
+    ends = []
+    for (name, (rates, dots, key)), dash in zip(lines.items(), ("-", "-", (0, (5, 2)))):
+        style = style_of(key)
+        ax.plot(signals, rates, color=style.colour, linestyle=dash)
+        ax.plot(*np.transpose(dots), style.marker, color=style.colour, markeredgecolor="white")
+        ends.append((0, rates[-1], name, style.colour))
+    ax.set(xscale="log", yscale="log", xlim=(min(signals), max(signals)), xlabel="signal Λ", ylabel="growth rate of information [1 / time]")
+    label_ends(ax, ends, gap=0.075)
+    return fig
+
+
+def race(runs: Mapping[str, tuple[pd.DataFrame, str, str | tuple]], c: float) -> Figure:
+    """A few runs in the (R, I) plane, smoothed, left, and their information over the steps, right.
+
+    label -> (measurements with rate, mi and step, key of the style, dash).
+    """
+    fig, (left, right) = plt.subplots(1, 2, figsize=(10.6, 4.3), width_ratios=[1.15, 1])
+    plane(left, 1.15 * max(h["rate"].max() for h, *_ in runs.values()), c, max(4.0, 1.1 * max(h["mi"].max() for h, *_ in runs.values())))
+    ends = []
+    for label, (history, key, dash) in runs.items():
+        style = style_of(key)
+        smooth = history[["rate", "mi"]].rolling(3, min_periods=1, center=True).mean()
+        left.plot(smooth["rate"], smooth["mi"], color=style.colour, linestyle=dash)
+        left.plot(*smooth.iloc[-1], style.marker, color=style.colour, markersize=10, markeredgecolor="white", clip_on=False, zorder=4)
+        right.plot(history["step"], history["mi"], color=style.colour, linestyle=dash)
+        ends.append((0, history["mi"].iloc[-1], label, style.colour))
+    right.set(xlabel="training step", ylabel="information $I_q$ [nats]", ylim=left.get_ylim(), xlim=(0, None))
+    right.axhline(c, color="#b0b0b0", linewidth=1, linestyle=":")
+    label_ends(right, ends, gap=0.075)
+    return fig
+
+
+def road(runs: Mapping[str, pd.DataFrame], c: float, size: float, top: float | None = None) -> Figure:
+    """The two hinges side by side in the (R, I) plane: objective -> measurements of its runs (see `paths`)."""
+    fig, axes = plt.subplots(1, 2, figsize=(10.4, 4.9), sharey=True)
+    for ax, (objective, table) in zip(axes, runs.items()):
+        plane(ax, size, c, top)
+        paths(ax, table, objective)
+        ax.set_title({"mi": "hinge on the rate R", "mi-hinge": "hinge on the information $I_q$"}[objective])
+        ax.legend(loc="upper left", title="at β = 1", alignment="left", facecolor="white", frameon=True, framealpha=0.8, edgecolor="none")
+    axes[1].set_ylabel("")
+    return fig
+
+
+def against_lam(studies: Mapping[str, pd.DataFrame], rows: Mapping[str, str], c: float) -> Figure:
+    """Both hinges over lam, a column a study, a row a metric (column -> label): every seed a point, means joined.
+
+    studies: title -> runs as klcourse.figures.methods.settings gives them. The side lam > beta = 1 is shaded.
+    """
+    fig, axes = plt.subplots(len(rows), len(studies), figsize=(3.7 * len(studies), 2.9 * len(rows)), sharex=True, squeeze=False)
+    for column, (title, table) in zip(axes.T, studies.items()):
+        for ax, (metric, label) in zip(column, rows.items()):
+            ax.axvspan(1.0, 8, color="#f3f3f3", zorder=0)
+            for name, objective, shift in (("hinge on R", "mi", 0.97), ("hinge on I", "mi-hinge", 1.03)):
+                runs, style = table[table["name"] == name].dropna(subset=[metric]), style_of(objective)
+                if runs.empty:
+                    continue
+                mean = runs.groupby("lam")[metric].mean()
+                ax.plot(mean.index * shift, mean, color=style.colour, linestyle=style.dash, linewidth=1.6)
+                ax.plot(runs["lam"] * shift, runs[metric], style.marker, color=style.colour, markersize=5.5, alpha=0.75)
+            if metric in ("mi", "rate"):
+                ax.axhline(c, color=GREY, linewidth=1, linestyle=":")
+            ax.set(xscale="log", xlim=(0.65, 4.7))
+            ax.set_xticks([0.75, 1, 2, 4], ["¾", "1", "2", "4"], minor=False)
+            ax.set_xticks([], minor=True)
+            if column is axes[:, 0]:
+                ax.set_ylabel(label)
+        column[0].set_title(title)
+        column[-1].set_xlabel("penalty weight λ (β = 1)")
+    for ax, (_, label) in zip(axes[:, 0], rows.items()):
+        ax.set_ylabel(label)
+    handles = [plt.Line2D([], [], color=style_of(o).colour, marker=style_of(o).marker, label=n)
+               for n, o in (("hinge on the rate R", "mi"), ("hinge on the information $I_q$", "mi-hinge"))]
+    fig.legend(handles=handles, loc="outside upper center", ncols=2)
+    return fig
+
+
+def map_of_methods(table: pd.DataFrame, x: str, y: str, xlabel: str, ylabel: str, loud: Sequence[str] = ()) -> Figure:
+    """Every method as a point, mean over seeds with a bar of one standard deviation each way, named beside it.
+
+    table: as klcourse.figures.methods.settings gives it. The names in `loud` are set in bold; bars no longer than the
+    marker disappear behind it.
+    """
+    fig, ax = plt.subplots(figsize=(10.2, 6.2))
+    groups = table.groupby("method", sort=False)
+    means, spreads, keys = groups[[x, y]].mean(), groups[[x, y]].std(), groups["style"].first()
+    for name, (at_x, at_y) in means.iterrows():
+        style = style_of(keys[name])
+        ax.errorbar(at_x, at_y, xerr=spreads.loc[name, x], yerr=spreads.loc[name, y], color=style.colour,
+                    marker=style.marker, markersize=8, elinewidth=1, zorder=4 if name in loud else 3)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.margins(0.08)
+    name_points(ax, means[x].to_numpy(), means[y].to_numpy(), list(means.index),
+                [style_of(keys[n]).colour for n in means.index], [n in loud for n in means.index])
+    return fig
+
+
+def name_points(ax: Axes, x: ArrayLike, y: ArrayLike, names: Sequence[str], colours: Sequence[str], bold: Sequence[bool]) -> None:
+    """Write a name beside each point where it covers neither a point nor another name: the nearest free place wins.
+
+    Call it after everything else of the axes is set: the places are found on the canvas.
+    """
+    fig = ax.figure
+    fig.canvas.draw()
+    renderer = fig.canvas.get_renderer()
+    points = ax.transData.transform(np.column_stack([x, y]))  # (n, 2) pixels
+    inside = ax.get_window_extent(renderer)
+    taken = [(px - 6, py - 6, px + 6, py + 6) for px, py in points] + list(bars)
+    scale = 72 / fig.dpi
+    order = sorted(range(len(names)), key=lambda i: (not bold[i], points[i][0]))
+    for i in order:
+        text = ax.annotate(names[i], (x[i], y[i]), color=colours[i], fontsize=9.5, weight="bold" if bold[i] else "normal",
+                           textcoords="offset points", xytext=(0, 0), annotation_clip=False, zorder=5)
+        box = text.get_window_extent(renderer)
+        width, height = box.width, box.height
+        place = free_place(points[i], width, height, taken, (inside.x0, inside.y0, inside.x1, inside.y1))
+        taken.append((place[0] - 1, place[1] - 1, place[0] + width + 1, place[1] + height + 1))
+        text.set_position(((place[0] - points[i][0]) * scale, (place[1] - points[i][1] + 3) * scale))
+        near = np.clip(points[i], place, place + np.array([width, height]))  # of the name's box, nearest to the point
+        if np.hypot(*(near - points[i])) > 16:
+            ends = ax.transData.inverted().transform([points[i], near])
+            ax.plot(*ends.T, color=colours[i], linewidth=0.6, alpha=0.7, zorder=2)
+
+
+def free_place(point: ArrayLike, width: float, height: float, taken: Sequence[tuple], inside: tuple) -> np.ndarray:
+    """Lower left corner, in pixels, for a box of that size near a point: the nearest that overlaps least.
+
+    taken: boxes (x0, y0, x1, y1) that are occupied; inside: the box to stay in.
+
+    >>> free_place((0, 0), 10, 4, taken=[(-6, -6, 6, 6)], inside=(-50, -50, 50, 50))
+    array([ 9., -2.])
+    """
+    best, least = None, np.inf
+    for distance in (9, 14, 20, 28, 38, 50, 64, 80):
+        for dx, dy in ((1, 0), (-1, 0), (0.7, 0.7), (0.7, -0.7), (-0.7, 0.7), (-0.7, -0.7), (0, 1), (0, -1)):
+            left = point[0] + distance * dx - (width if dx < 0 else width / 2 if dx == 0 else 0)
+            low = point[1] + distance * dy - (height if dy < 0 else height / 2 if dy == 0 else 0)
+            overlap = sum(
+                max(0, min(left + width, x1) - max(left, x0)) * max(0, min(low + height, y1) - max(low, y0)) for x0, y0, x1, y1 in taken
+            )
+            outside = max(0, inside[0] - left) + max(0, left + width - inside[2]) + max(0, inside[1] - low) + max(0, low + height - inside[3])
+            cost = 20 * overlap + 50 * outside + distance
+            if cost < least:
+                best, least = np.array([left, low], float), cost
+    return best
