@@ -7,7 +7,7 @@ import sys
 from dataclasses import fields
 
 HELP = {
-    "data": "mnist, text, mnist-full, ptb, or a text file, one sentence a line",
+    "data": "mnist, text, grammar, mnist-full, ptb, or a text file, one sentence a line",
     "decoder": "mlp (factorised, the default) or ar (PixelCNN) for images, lstm for text",
     "objective": "elbo, sl, mi, beta, tc, anneal, cyclical, freebits, freebits-dim, capacity, dual, mi-hinge or mmd",
     "lam": "penalty weight of mi, mi-hinge, capacity and mmd, label weight of sl, first multiplier of dual",

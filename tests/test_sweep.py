@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import fields, replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from klcourse.runs import RunConfig, train
 from klcourse.studies import load_history, load_provenance, load_samples, load_study
 from klcourse.sweep import GridError, execute, folder, gather, load_model, read_grid, sweep, work
 from klcourse.sweep.grid import FIELDS, GridRun, Store, run_key
-from klcourse.sweep.progress import seconds_left
+from klcourse.sweep.progress import Progress, seconds_left
 from klcourse.training import Trainer
 
 COMMON = """
@@ -538,22 +539,42 @@ def test_a_cluster_without_a_common_file_system_gives_the_same(made, tmp_path, l
     monkeypatch.setattr("klcourse.sweep.run.Task", lambda *a: work.Task(*a[:4], "another machine's", *a[5:]))
     sweep(path, tmp_path, scheduler=local_cluster.scheduler_address, progress=False)
     assert numbers_of(tmp_path) == numbers_of(place)
-    assert all((tmp_path / "runs" / key / "model.safetensors").exists() for key in stamps(place))
+    assert all((tmp_path / "runs" / key / "model.safetensors").exists() for key in stamps(tmp_path))
 
 
-def test_a_run_on_a_cluster_stops_when_the_sweep_does(grid, tmp_path, local_cluster):
+def ended(out: Path, seconds: float = 120) -> bool:
+    """Whether a run on a cluster has stopped between two of its checkpoints, written every 200 steps."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if any(checkpoint_steps(path) % 200 for path in under_way(out)):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@posix
+def test_ctrl_c_stops_the_runs_on_a_cluster(grid, tmp_path, local_cluster, monkeypatch):
+    monkeypatch.setattr(execute, "PATIENCE", 0.1)
+
+    def press():
+        while not under_way(tmp_path):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press, daemon=True).start()
+    text = ENDLESS.replace("[0.5, 1, 2, 4]", "1")
+    result = sweep(grid(text), tmp_path, scheduler=local_cluster.scheduler_address, progress=False)
+    assert result.stopped and result.failed == {} and result.missing == 1
+    assert ended(tmp_path) and not stamps(tmp_path)
+
+
+def test_a_run_on_a_cluster_stops_when_its_sweep_is_gone(grid, tmp_path, local_cluster):
     task = task_for(grid(ENDLESS), tmp_path)
     with execute.connect(local_cluster.scheduler_address) as client:
-        future = client.submit(execute.attempt_on_worker, task, key="long")
-        until = time.monotonic() + 60
-        while not under_way(tmp_path) and time.monotonic() < until:
+        future = client.submit(execute.attempt_on_worker, task, key="long", pure=False)
+        while not under_way(tmp_path) and not future.done():
             time.sleep(0.01)
-        future.cancel()
-    until = time.monotonic() + 120
-    while list(tmp_path.glob("runs/*/.*.tmp")) or checkpoint_steps(Path(task.folder)) % 200 == 0:
-        assert time.monotonic() < until, "it went on"
-        time.sleep(0.05)
-    assert not stamps(tmp_path)
+    assert ended(tmp_path) and not stamps(tmp_path)
 
 
 def test_a_cluster_without_workers_is_named(grid, tmp_path, capsys, monkeypatch):
@@ -632,6 +653,19 @@ def test_the_estimate_goes_by_runs_of_the_same_make(tmp_path):
     left = seconds_left(todo, dict.fromkeys(todo, 1000), tmp_path)
     assert left == pytest.approx(10.0 + 50.0)
     assert seconds_left(todo, dict.fromkeys(todo, 1000), tmp_path / "nowhere") is None
+
+
+def test_the_bar_counts_runs_and_says_how_long(grid, tmp_path, capsys):
+    sweep(grid(TWO), tmp_path, jobs=1)
+    assert "g: 2/2 runs" in capsys.readouterr().err
+    todo = {"a": GridRun(RunConfig()), "b": GridRun(RunConfig(seed=1))}
+    bar = Progress("g", todo, dict.fromkeys(todo, 1000), tmp_path, jobs=2, show=True)
+    assert bar.left() is None  # nothing to go by yet
+    bar.started -= 10
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "history.csv").write_text("step,epoch\n500,1\n")
+    assert bar.left() == pytest.approx(30, rel=0.1)  # 500 of 2000 steps took 10 s
+    bar.bar.close()
 
 
 def test_a_stopped_sweep_does_not_replace_a_stored_table(grid, tmp_path, monkeypatch, capsys):

@@ -15,6 +15,7 @@ from klcourse.plots import label_ends, style_of
 
 GREY = "#707070"
 LAM_SHADES = {"mi": ("#9ecae1", "#4292c6", "#08519c", "#08244a"), "mi-hinge": ("#f2c46d", "#E69F00", "#a86f00", "#5e3c00")}
+END = {"markersize": 10, "markeredgecolor": "white", "clip_on": False, "zorder": 4}
 LAM_DASHES = ("-", (0, (6, 1.5)), (0, (3, 1.5)), (0, (1, 1)))
 
 
@@ -58,7 +59,8 @@ def batch_estimates(information: ArrayLike, seen: Mapping[int, ArrayLike], c: fl
             ax.plot(at, c, "o", color=shade)
     ax.axhline(c, color=GREY, linewidth=1, linestyle=":")
     ax.text(0.05, c, f"c = {c:g}", color=GREY, va="bottom")
-    ax.set(xlabel="true information $I_q$ [nats]", ylabel="mean estimate $I_B$ [nats]", xlim=(0, information[-1]), ylim=(0, None))
+    ax.set(xlabel="true information $I_q$ [nats]", ylabel="mean estimate $I_B$ [nats]")
+    ax.set(xlim=(0, information[-1]), ylim=(0, None))
     label_ends(ax, ends)
     return fig
 
@@ -95,8 +97,7 @@ def paths(ax: Axes, runs: pd.DataFrame, objective: str, dots: int = 5) -> None:
         mean = runs[runs["lam"] == lam].groupby("step")[["rate", "mi"]].mean()
         ax.plot(mean["rate"], mean["mi"], color=colour, linestyle=dash, linewidth=1.8, label=f"λ = {lam:g}", zorder=2)
         ax.plot(mean["rate"].iloc[::dots], mean["mi"].iloc[::dots], "o", color=colour, markersize=3, zorder=2)
-        marker = style_of(objective).marker
-        ax.plot(*mean.iloc[-1], marker=marker, color=colour, markersize=10, markeredgecolor="white", clip_on=False, zorder=4)
+        ax.plot(*mean.iloc[-1], style_of(objective).marker, color=colour, **END)
 
 
 def speeds(signals: ArrayLike, lines: Mapping[str, tuple[ArrayLike, Sequence[tuple[float, float]], str]]) -> Figure:
@@ -108,7 +109,8 @@ def speeds(signals: ArrayLike, lines: Mapping[str, tuple[ArrayLike, Sequence[tup
         ax.plot(signals, rates, color=style.colour, linestyle=dash)
         ax.plot(*np.transpose(dots), style.marker, color=style.colour, markeredgecolor="white")
         ends.append((0, rates[-1], name, style.colour))
-    ax.set(xscale="log", yscale="log", xlim=(min(signals), max(signals)), xlabel="signal Λ", ylabel="growth rate of information [1 / time]")
+    ax.set(xscale="log", yscale="log", xlim=(min(signals), max(signals)))
+    ax.set(xlabel="signal Λ", ylabel="growth rate of information [1 / time]")
     label_ends(ax, ends, gap=0.075)
     return fig
 
@@ -119,13 +121,14 @@ def race(runs: Mapping[str, tuple[pd.DataFrame, str, str | tuple]], c: float) ->
     label -> (measurements with rate, mi and step, key of the style, dash).
     """
     fig, (left, right) = plt.subplots(1, 2, figsize=(10.6, 4.3), width_ratios=[1.15, 1])
-    plane(left, 1.15 * max(h["rate"].max() for h, *_ in runs.values()), c, max(4.0, 1.1 * max(h["mi"].max() for h, *_ in runs.values())))
+    widest, highest = (max(history[column].max() for history, *_ in runs.values()) for column in ("rate", "mi"))
+    plane(left, 1.15 * widest, c, max(4.0, 1.1 * highest))
     ends = []
     for label, (history, key, dash) in runs.items():
         style = style_of(key)
         smooth = history[["rate", "mi"]].rolling(3, min_periods=1, center=True).mean()
         left.plot(smooth["rate"], smooth["mi"], color=style.colour, linestyle=dash)
-        left.plot(*smooth.iloc[-1], style.marker, color=style.colour, markersize=10, markeredgecolor="white", clip_on=False, zorder=4)
+        left.plot(*smooth.iloc[-1], style.marker, color=style.colour, **END)
         right.plot(history["step"], history["mi"], color=style.colour, linestyle=dash)
         ends.append((0, history["mi"].iloc[-1], label, style.colour))
     right.set(xlabel="training step", ylabel="information $I_q$ [nats]", ylim=left.get_ylim(), xlim=(0, None))
@@ -141,7 +144,7 @@ def road(runs: Mapping[str, pd.DataFrame], c: float, size: float, top: float | N
         plane(ax, size, c, top)
         paths(ax, table, objective)
         ax.set_title({"mi": "hinge on the rate R", "mi-hinge": "hinge on the information $I_q$"}[objective])
-        ax.legend(loc="upper left", title="at β = 1", alignment="left", facecolor="white", frameon=True, framealpha=0.8, edgecolor="none")
+        ax.legend(loc="upper left", title="at β = 1", alignment="left")
     axes[1].set_ylabel("")
     return fig
 
@@ -151,9 +154,10 @@ def against_lam(studies: Mapping[str, pd.DataFrame], rows: Mapping[str, str], c:
 
     studies: title -> runs as klcourse.figures.methods.settings gives them. The side lam > beta = 1 is shaded.
     """
-    fig, axes = plt.subplots(len(rows), len(studies), figsize=(3.7 * len(studies), 2.9 * len(rows)), sharex=True, squeeze=False)
+    size = (3.7 * len(studies), 2.9 * len(rows))
+    fig, axes = plt.subplots(len(rows), len(studies), figsize=size, sharex=True, squeeze=False)
     for column, (title, table) in zip(axes.T, studies.items()):
-        for ax, (metric, label) in zip(column, rows.items()):
+        for ax, metric in zip(column, rows):
             ax.axvspan(1.0, 8, color="#f3f3f3", zorder=0)
             for name, objective, shift in (("hinge on R", "mi", 0.97), ("hinge on I", "mi-hinge", 1.03)):
                 runs, style = table[table["name"] == name].dropna(subset=[metric]), style_of(objective)
@@ -167,11 +171,9 @@ def against_lam(studies: Mapping[str, pd.DataFrame], rows: Mapping[str, str], c:
             ax.set(xscale="log", xlim=(0.65, 4.7))
             ax.set_xticks([0.75, 1, 2, 4], ["¾", "1", "2", "4"], minor=False)
             ax.set_xticks([], minor=True)
-            if column is axes[:, 0]:
-                ax.set_ylabel(label)
         column[0].set_title(title)
         column[-1].set_xlabel("penalty weight λ (β = 1)")
-    for ax, (_, label) in zip(axes[:, 0], rows.items()):
+    for ax, label in zip(axes[:, 0], rows.values()):
         ax.set_ylabel(label)
     handles = [plt.Line2D([], [], color=style_of(o).colour, marker=style_of(o).marker, label=n)
                for n, o in (("hinge on the rate R", "mi"), ("hinge on the information $I_q$", "mi-hinge"))]
@@ -187,43 +189,45 @@ def map_of_methods(table: pd.DataFrame, x: str, y: str, xlabel: str, ylabel: str
     """
     fig, ax = plt.subplots(figsize=(10.2, 6.2))
     groups = table.groupby("method", sort=False)
-    means, spreads, keys = groups[[x, y]].mean(), groups[[x, y]].std(), groups["style"].first()
-    for name, (at_x, at_y) in means.iterrows():
-        style = style_of(keys[name])
-        ax.errorbar(at_x, at_y, xerr=spreads.loc[name, x], yerr=spreads.loc[name, y], color=style.colour,
-                    marker=style.marker, markersize=8, elinewidth=1, zorder=4 if name in loud else 3)
+    means, spreads, keys = groups[[x, y]].mean(), groups[[x, y]].std().fillna(0), groups["style"].first()
+    for name, at in means.iterrows():
+        style, bar = style_of(keys[name]), spreads.loc[name]
+        ax.errorbar(at[x], at[y], xerr=bar[x], yerr=bar[y], color=style.colour, marker=style.marker, markersize=8,
+                    elinewidth=1, zorder=4 if name in loud else 3)
     ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.margins(0.08)
-    name_points(ax, means[x].to_numpy(), means[y].to_numpy(), list(means.index),
-                [style_of(keys[n]).colour for n in means.index], [n in loud for n in means.index])
+    ax.margins(0.1)
+    name_points(ax, means.to_numpy(), spreads.to_numpy(), list(means.index), [style_of(key).colour for key in keys], loud)
     return fig
 
 
-def name_points(ax: Axes, x: ArrayLike, y: ArrayLike, names: Sequence[str], colours: Sequence[str], bold: Sequence[bool]) -> None:
-    """Write a name beside each point where it covers neither a point nor another name: the nearest free place wins.
+def name_points(
+    ax: Axes, points: np.ndarray, bars: np.ndarray, names: Sequence[str], colours: Sequence[str], loud: Sequence[str] = ()
+) -> None:
+    """Write a name beside each point (n, 2) where it covers no point, bar (n, 2) or other name: the nearest free place.
 
     Call it after everything else of the axes is set: the places are found on the canvas.
     """
     fig = ax.figure
     fig.canvas.draw()
     renderer = fig.canvas.get_renderer()
-    points = ax.transData.transform(np.column_stack([x, y]))  # (n, 2) pixels
-    inside = ax.get_window_extent(renderer)
-    taken = [(px - 6, py - 6, px + 6, py + 6) for px, py in points] + list(bars)
-    scale = 72 / fig.dpi
-    order = sorted(range(len(names)), key=lambda i: (not bold[i], points[i][0]))
-    for i in order:
-        text = ax.annotate(names[i], (x[i], y[i]), color=colours[i], fontsize=9.5, weight="bold" if bold[i] else "normal",
-                           textcoords="offset points", xytext=(0, 0), annotation_clip=False, zorder=5)
+    pixels = ax.transData.transform(points)
+    low, high = (ax.transData.transform(points + sign * bars) for sign in (-1, 1))
+    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in pixels]
+    taken += [(a[0], p[1] - 1, b[0], p[1] + 1) for a, p, b in zip(low, pixels, high)]
+    taken += [(p[0] - 1, a[1], p[0] + 1, b[1]) for a, p, b in zip(low, pixels, high)]
+    frame = ax.get_window_extent(renderer).extents
+    for i in sorted(range(len(names)), key=lambda i: (names[i] not in loud, -pixels[i][1])):
+        text = ax.annotate(names[i], points[i], color=colours[i], fontsize=9.5, textcoords="offset points", xytext=(0, 0),
+                           weight="bold" if names[i] in loud else "normal", annotation_clip=False, zorder=5)
         box = text.get_window_extent(renderer)
-        width, height = box.width, box.height
-        place = free_place(points[i], width, height, taken, (inside.x0, inside.y0, inside.x1, inside.y1))
-        taken.append((place[0] - 1, place[1] - 1, place[0] + width + 1, place[1] + height + 1))
-        text.set_position(((place[0] - points[i][0]) * scale, (place[1] - points[i][1] + 3) * scale))
-        near = np.clip(points[i], place, place + np.array([width, height]))  # of the name's box, nearest to the point
-        if np.hypot(*(near - points[i])) > 16:
-            ends = ax.transData.inverted().transform([points[i], near])
-            ax.plot(*ends.T, color=colours[i], linewidth=0.6, alpha=0.7, zorder=2)
+        size = np.array([box.width, box.height])
+        place = free_place(pixels[i], *size, taken, frame)
+        taken.append((*(place - 1), *(place + size + 1)))
+        text.set_position((place - pixels[i] + [0, 3]) * 72 / fig.dpi)
+        near = np.clip(pixels[i], place, place + size)  # of the name's box, nearest to the point
+        if np.hypot(*(near - pixels[i])) > 16:
+            leader = ax.transData.inverted().transform([pixels[i], near])
+            ax.plot(*leader.T, color=colours[i], linewidth=0.6, alpha=0.7, zorder=2)
 
 
 def free_place(point: ArrayLike, width: float, height: float, taken: Sequence[tuple], inside: tuple) -> np.ndarray:
@@ -235,14 +239,16 @@ def free_place(point: ArrayLike, width: float, height: float, taken: Sequence[tu
     array([ 9., -2.])
     """
     best, least = None, np.inf
-    for distance in (9, 14, 20, 28, 38, 50, 64, 80):
-        for dx, dy in ((1, 0), (-1, 0), (0.7, 0.7), (0.7, -0.7), (-0.7, 0.7), (-0.7, -0.7), (0, 1), (0, -1)):
+    for distance in (9, 14, 20, 28, 38, 50, 64, 80, 100, 125):
+        for angle in np.arange(0, 360, 22.5):
+            dx, dy = np.round(np.cos(np.radians(angle)), 6), np.round(np.sin(np.radians(angle)), 6)
             left = point[0] + distance * dx - (width if dx < 0 else width / 2 if dx == 0 else 0)
             low = point[1] + distance * dy - (height if dy < 0 else height / 2 if dy == 0 else 0)
+            right, top = left + width, low + height
             overlap = sum(
-                max(0, min(left + width, x1) - max(left, x0)) * max(0, min(low + height, y1) - max(low, y0)) for x0, y0, x1, y1 in taken
+                max(0, min(right, x1) - max(left, x0)) * max(0, min(top, y1) - max(low, y0)) for x0, y0, x1, y1 in taken
             )
-            outside = max(0, inside[0] - left) + max(0, left + width - inside[2]) + max(0, inside[1] - low) + max(0, low + height - inside[3])
+            outside = max(0, inside[0] - left, right - inside[2]) + max(0, inside[1] - low, top - inside[3])
             cost = 20 * overlap + 50 * outside + distance
             if cost < least:
                 best, least = np.array([left, low], float), cost

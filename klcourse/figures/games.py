@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from klcourse.exact import dynamics, gaussian
+from klcourse.exact import gaussian
 from klcourse.exact.gaussian import Array, LinearGaussianVAE
 from klcourse.games import Game
 
@@ -97,50 +96,6 @@ def matched_payoff(w: Array, v: Array, data_var: float, sigma2: float = 1.0, bet
     """
     model = LinearGaussianVAE(w, v, 1 - data_var * np.square(v), data_var=data_var, sigma2=sigma2)
     return -(model.distortion + beta * model.rate)
-
-
-def matched_slopes(
-    w: Array, v: Array, data_var: float, sigma2: float = 1.0, beta: float = 1.0
-) -> tuple[Array, Array]:
-    """What A gains per unit of w and B per unit of v, each moving alone; zero on its best-reply curve."""
-    return (data_var * v - w) / sigma2, data_var * (w / sigma2 - beta * v / (1 - data_var * np.square(v)))
-
-
-def wv_plane(
-    ax: Axes, data_var: float, sigma2: float = 1.0, beta: float = 1.0, width: float = 2.4,
-    starts: Sequence[tuple[float, float]] = (),
-) -> None:
-    """Contours of the payoff, both best-reply curves, the gradient flow, and training runs from `starts`.
-
-    A run moves all five numbers (w, b, v, m, log s2); the plane shows two of them.
-    """
-    edge = 1 / np.sqrt(data_var)
-    w, v = np.meshgrid(np.linspace(-width, width, 181), np.linspace(-0.985 * edge, 0.985 * edge, 181))
-    collapse = -float(gaussian.distortion(0.0, data_var, sigma2))
-    gain = matched_payoff(w, v, data_var, sigma2, beta) - collapse
-    top = max(float(gain.max()), 0.0)
-    above = [x for x in (0.05, 0.15, 0.25, 0.35) if x < top]
-    levels = [-99.0, -4, -2, -1, -0.5, -0.2, -0.05, *above, top + 0.05]
-    shades = plt.get_cmap("Greys")(np.linspace(0.5, 0.0, len(levels) - 1))
-    ax.contourf(w, v, gain, levels=levels, colors=shades)
-    along_w, along_v = matched_slopes(w, v, data_var, sigma2, beta)
-    ax.streamplot(w, v, along_w, along_v, color="#9a9a9a", linewidth=0.6, density=0.6, arrowsize=0.8)
-    line = np.linspace(-0.985 * edge, 0.985 * edge, 201)
-    ax.plot(data_var * line, line, color=MODULE_A, linewidth=2.6, linestyle="--")
-    ax.plot(beta * sigma2 * line / (1 - data_var * line**2), line, color=MODULE_B, linewidth=2.6)
-    for w0, v0 in starts:
-        start = LinearGaussianVAE(w0, v0, 1 - data_var * v0**2, data_var=data_var, sigma2=sigma2)
-        run = dynamics.descend(start, steps=6000, lr=0.01, beta=beta, record_every=10).model
-        ax.plot(run.w, run.v, color="black", linewidth=1.5)
-        ax.plot(w0, v0, "o", color="black", markersize=5)
-    optimum = gaussian.optimum(data_var, sigma2, beta)
-    if optimum.w > 0:
-        for sign in (1, -1):
-            ax.plot(sign * optimum.w, sign * optimum.v, "*", color="black", markersize=15)
-    ax.plot(0, 0, "X", color="black", markersize=11)
-    ax.set(xlim=(-width, width), ylim=(v.min(), v.max()), xlabel="decoder gain w  (module A)",
-           ylabel="encoder gain v  (module B)")
-    ax.grid(False)
 
 
 def cuts_through_collapse(

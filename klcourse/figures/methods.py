@@ -7,7 +7,7 @@ been run at several settings, such as four values of lam.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -45,12 +45,14 @@ def settings(study: str | pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def methods_table(study: str | pd.DataFrame, names: Sequence[str] | None = None) -> pd.DataFrame:
+def methods_table(
+    study: str | pd.DataFrame, names: Sequence[str] | None = None, columns: Mapping[str, tuple[str, int]] | None = None
+) -> pd.DataFrame:
     """Every method of a study, mean ± standard deviation over its seeds, in nats per example: a table to be shown.
 
-    `names` chooses methods by the column `name`. The headings say the cap of the estimate of I_q, and the number K of
-    samples behind the importance-weighted NLL; `M` is the rate less the lower bound of I_q. Raises ValueError for a
-    name the study does not have.
+    `names` chooses methods by the column `name`; `columns`, column -> (heading, digits), what is shown. By default that is
+    what every model is measured by: the headings say the cap of the estimate of I_q, and the number K of samples behind the
+    importance-weighted NLL; M is the rate less the lower bound of I_q. Raises ValueError for a name the study does not have.
     """
     table = settings(study)
     if names is not None:
@@ -58,26 +60,31 @@ def methods_table(study: str | pd.DataFrame, names: Sequence[str] | None = None)
             known = ", ".join(dict.fromkeys(table["name"]))
             raise ValueError(f"the study has no method {missing[0]!r}: choose from {known}")
         table = table[table["name"].isin(names)]
-    first = table.iloc[0]
+    groups = table.groupby("method", sort=False)
+    shown = {}
+    for column, (heading, digits) in (usual_columns(table) if columns is None else columns).items():
+        several = (groups[column].count() > 1).all()
+        values = {method: plus_minus(v, digits) if several else f"{v.iloc[0]:.{digits}f}" for method, v in groups[column]}
+        shown[heading] = pd.Series(values)
+    return pd.DataFrame(shown)
+
+
+def usual_columns(table: pd.DataFrame) -> dict[str, tuple[str, int]]:
+    """Column -> (heading, digits) of what a study has of the course's metrics."""
+    samples = f" (K = {table['iw_samples'].iloc[0]:.0f})" if "iw_samples" in table else ""
     columns = {
         "distortion": ("D", 1),
         "rate": ("R", 2),
-        "mi": (f"I_q (at most {first['mi_cap']:.1f})", 2),
+        "mi": (f"I_q (at most {table['mi_cap'].iloc[0]:.1f})", 2),
         "mi_upper": ("I_q, upper", 2),
         "marginal_kl": ("M", 2),
         "active_units": ("active", 1),
         "shuffle_gap": ("D shuffled − D", 1),
-        "iw_nll": ("IW-NLL" + (f" (K = {first['iw_samples']:.0f})" if "iw_samples" in table else ""), 1),
+        "iw_nll": (f"IW-NLL{samples}", 1),
         "iw_ppl": ("IW-PPL", 1),
         "seconds": ("seconds", 0),
     }
-    columns = {key: look for key, look in columns.items() if key in table}
-    groups = table.groupby("method", sort=False)
-    shown = {}
-    for key, (heading, digits) in columns.items():
-        several = (groups[key].count() > 1).all()
-        shown[heading] = groups[key].agg(lambda v: plus_minus(v, digits) if several else f"{v.iloc[0]:.{digits}f}")  # noqa: B023
-    return pd.DataFrame(shown).rename_axis(None)
+    return {column: look for column, look in columns.items() if column in table}
 
 
 def plus_minus(values: Sequence[float], digits: int = 2) -> str:
@@ -153,11 +160,22 @@ def excess_cost(table: pd.DataFrame, reference: Sequence[str] = ("ELBO", "β-VAE
     return found
 
 
+def beaten(table: pd.DataFrame, name: str, by: str) -> tuple[int, int]:
+    """How many runs of a method, and of how many, another method beats in both respects with the same seed.
+
+    Beaten: some run of `by` with that seed has more information and a smaller IW-NLL, whatever its setting.
+    """
+    runs, others = table[table["name"] == name], table[table["name"] == by]
+    pairs = runs.merge(others, on="seed", suffixes=("", "_other"))
+    better = pairs[(pairs["mi_other"] > pairs["mi"]) & (pairs["iw_nll_other"] < pairs["iw_nll"])]
+    return better["run"].nunique(), len(runs)
+
+
 def curves(study: str, chosen: Callable[[pd.DataFrame], pd.Series], folder=None) -> pd.DataFrame:
     """The curves of the chosen runs of a study, with `name`, `method`, `lam` and `seed` beside each row."""
     table = settings(load_study(study, folder))
-    table = table[chosen(table)]
-    return table[["run", "name", "method", "lam", "seed"]].merge(load_history(study, folder), on="run", suffixes=("_set", ""))
+    history = load_history(study, folder).drop(columns="lam", errors="ignore")  # there it is the value in force
+    return table.loc[chosen(table), ["run", "name", "method", "lam", "seed"]].merge(history, on="run")
 
 
 def arrival(history: pd.DataFrame, c: float, share: float = 0.9) -> pd.DataFrame:

@@ -42,7 +42,7 @@ from klcourse.widgets.redraw import choose_examples, redraw
 
 MENU = ("elbo", "sl", "mi", "beta", "tc", "mi-hinge", "dual")
 START = {"lam": 1.0, "c": 5.0, "beta": 1.0}  # of the knobs that the objective at the start does not have
-PICTURES, SAMPLES, INFORMATION = 0.05, 0.06, 0.05  # share of the time for each; the rest is for training
+PICTURES, SAMPLES, INFORMATION = 0.07, 0.06, 0.05  # share of the time for each; the rest is for training
 FASTEST = 0.3  # seconds from one picture to the next, at least
 MEASUREMENTS = 12  # of I_q in a warm-up
 
@@ -134,7 +134,9 @@ class Cockpit(Widget):
 
     def wait(self, steps: int | None = None, timeout: float | None = None) -> bool:
         """Wait for so many more steps; False if the training stopped before, or `timeout` seconds went by."""
-        return self.run.wait(steps, timeout)
+        done = self.run.wait(steps, timeout)
+        self.redraw()
+        return done
 
     def warm_up(self, steps: int = 60) -> Self:
         """Train so many steps now, with a progress bar, measuring on the way; what it shows depends on the steps alone."""
@@ -206,13 +208,13 @@ class Cockpit(Widget):
     def _picture(self) -> None:
         """In the main loop: draw, and leave the next picture until this one is paid for."""
         self._asked = False
-        started = time.thread_time()  # what is taken from the training: waiting for it is not
+        started = time.perf_counter()
         try:
             self.redraw()
         except Exception as error:  # the training goes on: it must not be lost over a picture
             if self._panel is not None:
                 self._panel.say(f"The picture could not be drawn ({type(error).__name__}: {error}); the training goes on.")
-        spent = time.thread_time() - started
+        spent = time.perf_counter() - started
         self._next_picture = time.perf_counter() + max(FASTEST, spent / PICTURES)
 
     # ------------------------------------------------------------------------------------------------- the panel

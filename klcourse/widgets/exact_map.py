@@ -107,11 +107,10 @@ class ExactMap:
         value.legend([bought, self.cost], names, loc="lower left",
                      bbox_to_anchor=(-0.03, 0.985), frameon=False, borderaxespad=0, handlelength=1.4)
         self.costs = [value.text(x, 0, text, fontsize=14, color=PRICE, va=va, ha=ha)
-                      for x, text, va, ha in ((0.15, "β − λ", "top", "left"), (TOP_RATE, "β", "bottom", "right"))]
+                      for x, text, va, ha in ((0, "β − λ", "center", "left"), (TOP_RATE, "β", "bottom", "right"))]
         self.stop = value.plot([], [], "o", markersize=16, markeredgecolor="black", markeredgewidth=2, zorder=5,
                                clip_on=False)[0]
-        self.rate = value.text(0, 0, "", fontsize=14, weight="bold", va="bottom", zorder=6,
-                               bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1})
+        self.rate = value.text(0, 0, "", fontsize=14, weight="bold", va="bottom", zorder=6)
         self.beta = None  # of the map as it is drawn
         on_map = [*self.fills.values(), *self.curves, *self.names, *self.labels.values()]
         self.moving = [live(artist) for artist in (*on_map, self.cost, *self.costs, self.stop, self.rate)]
@@ -147,11 +146,12 @@ class ExactMap:
         which, rate = regime(self.curve, lam, c, beta), best_rate(self.curve, lam, c, beta)
         self.cost.set_data([0, c, c, TOP_RATE], [beta - lam, beta - lam, beta, beta])
         low, high = self.costs
-        low.set(y=max(beta - lam, -0.35) - 0.1, visible=lam > 0)
+        aside = 0.25 if which in ("held", "inactive") else 0.0  # there s(R) comes down on the name from above
+        low.set(position=(min(c + 0.45, TOP_RATE - 1.7), max(beta - lam - aside, -0.85)), visible=lam > 0.2)
         high.set_y(beta + 0.08)
         x, y = min(rate, TOP_RATE), float(np.clip(self.curve.slope(rate), -1, self.top))
         self.stop.set(data=([x], [y]), markerfacecolor=REGIME_LOOKS[which].colour)
-        self.rate.set(position=(min(x + 0.4, TOP_RATE - 2.9), y + 0.22), text=f"R = {rate:.2f}")
+        self.rate.set(position=(min(x + 0.4, TOP_RATE - 2.9), y + 0.15), text=f"R = {rate:.2f}")
         return which, self.sentence(which, rate, lam, c, beta, thresholds(self.curve, c, beta))
 
     def sentence(self, which: str, rate: float, lam: float, c: float, beta: float, limits: Thresholds) -> str:

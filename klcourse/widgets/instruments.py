@@ -124,7 +124,8 @@ class Instruments:
         ax.set(xlim=(0, 1), ylim=(2 * n, 0))
         self.lines = []
         for i, row in enumerate(shown):
-            ax.text(0, 2 * i + 0.5, self._sentence(row, CHARACTERS[0]), color=GREY, fontsize=11.5, va="center", in_layout=False)
+            text = self._sentence(row, CHARACTERS[0])
+            ax.text(0, 2 * i + 0.5, text, color=GREY, fontsize=11.5, va="center", in_layout=False)
             self.lines.append(self.live(ax.text(0.04, 2 * i + 1.38, "", color="black", fontsize=12, va="center")))
 
     def _sentence(self, row: Tensor, room: int) -> str:

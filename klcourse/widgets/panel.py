@@ -130,7 +130,7 @@ class Panel:
     def _row(self, name: str, control: Control) -> tuple[ipw.Widget, Callable[[Any], None]]:
         """The line of one control, and the function that moves it."""
         value = self.widget.value_dict[name]
-        wide = {"width": "100%", "min_width": "0"}
+        wide, place = {"width": "100%", "min_width": "0"}, {"min_width": "0", "overflow": "visible"}
         named = {"description_width": f"{self._label_width}em"}
         if isinstance(control, Slider):
             kind = ipw.FloatLogSlider if control.log else ipw.IntSlider if control.whole else ipw.FloatSlider
@@ -144,7 +144,7 @@ class Panel:
             box.tooltip = f"{control.label}: type {control.allowed}"
             box.observe(partial(self._move, name), "value")
             unit = ipw.Label(control.unit, layout={"width": "auto", "flex": "0 0 auto"})
-            row = ipw.HBox([main, box, unit])
+            row = ipw.HBox([main, box, unit], layout=place)
 
             def put(value: float) -> None:
                 main.value, box.value = value, number_text(value)
@@ -154,14 +154,13 @@ class Panel:
                                     layout=wide)
             else:
                 main = ipw.Checkbox(value, description=control.label, indent=False, layout=wide)
-            row = ipw.HBox([main])
+            row = ipw.HBox([main], layout=place)
 
             def put(value: Any) -> None:
                 main.value = value
         main.add_class(f"klw-control-{name}")
         main.tooltip = control.help
         main.observe(partial(self._slide if isinstance(control, Slider) else self._move, name), "value")
-        row.layout = {"min_width": "0", "overflow": "visible"}
         return row, put
 
     def _button(self, label: str, name: str, action: Callable[[], Any], tip: str = "") -> ipw.Button:
@@ -188,7 +187,9 @@ class Panel:
         def down(part: ipw.Widget) -> None:
             for child in getattr(part, "children", ()):
                 down(child)
-            part.close()
+            for side in (part.layout, getattr(part, "style", None), part):  # layout and style are models of their own
+                if isinstance(side, ipw.Widget):
+                    side.close()
 
         down(self.box)
         self._overlay.close()

@@ -45,7 +45,7 @@ class PhaseDiagram(Widget):
     lines = 2
     controls = {
         "lam": Slider("λ", 2.0, 0, LAM, 0.05, help="Price of a missing nat of rate; steps from one stored run to the next."),
-        "c": Slider("c", 3.0, 0.1, C, 0.1, unit="nats", help="Target of the rate; steps from one stored run to the next."),
+        "c": Slider("c", 4.0, 0.1, C, 0.1, unit="nats", help="Target of the rate; steps from one stored run to the next."),
         "beta": Slider("β", 3.0, 0.5, 3.5, 0.1, help="Weight of the rate. The stored runs all have β = 1."),
         "model": Choice("model", "exact", ("exact", *STUDIES), "The linear-Gaussian model, or stored runs of networks."),
     }

@@ -96,8 +96,8 @@ class PhasePortrait(Widget):
     caption = (
         "Linear-Gaussian VAE, σ² = 1. Left: payoff over the decoder's gain and the encoder's gain, among encoders with "
         "q(z) = p(z); grey is worse than collapse (cross), ochre better; stars are the best. Lines: best replies of A "
-        "(brown, dashed) and B (teal). Black: gradient descent in all five numbers of the model from six starts (dots). "
-        "Right: the same runs, rate against information."
+        "(brown, dashed) and B (teal). Black: gradient descent in all five numbers of the model from six starts (dots); "
+        "runs need not keep q(z) = p(z) and may leave the shaded band. Right: the same runs, rate against information."
     )
     size = (9.4, 4.9)
     controls = {
@@ -125,7 +125,7 @@ class PhasePortrait(Widget):
         near = ["black"] * 4 + ["#555555"] * 2
         self.runs = [self.live(ax.plot([], [], color=colour, linewidth=1.8, zorder=4)[0]) for colour in near]
         self.live(ax.plot(*STARTS.T, "o", color="black", markersize=6, linestyle="none", zorder=4)[0])
-        ax.set(xlim=(-WIDTH, WIDTH), ylim=(-1.12, 1.12), xlabel="decoder gain  w / √Λ", ylabel="encoder gain  v √Λ")
+        ax.set(xlim=(-WIDTH, WIDTH), ylim=(-WIDTH, WIDTH), xlabel="decoder gain  w / √Λ", ylabel="encoder gain  v √Λ")
         ax.grid(False)
         for x, text, colour in ((0.0, "A's best reply (dashed)", MODULE_A), (0.58, "B's best reply", MODULE_B)):
             ax.text(x, 1.02, text, transform=ax.transAxes, color=colour, weight="bold", va="bottom")

@@ -2,10 +2,11 @@
 
 Pace: the same trainer makes so many steps in a plain loop in a cell, then as many in the background with the cockpit shown,
 drawing, measuring and sampling; in turn, so that a machine that slows down slows both. Median over the pairs of
-(steps/s with the cockpit / steps/s of the plain loop).
+(steps/s with the cockpit / steps/s of the plain loop). The same in processor time, all threads together: what the ratio
+would be on a single core that has nothing else to do.
 
-Obedience: lam is set from a cell while it trains. Steps: how many began after that and still used the old value. Milliseconds:
-until the first step that used the new one began.
+Obedience: lam is set from a cell while it trains. In steps: how many began after that and still used the old value. In
+milliseconds: until the first step that used the new one began.
 
 `--loop` compares the thread with its alternative, training in the kernel's event loop one step at a time: pace, how long a
 cell with nothing to do takes to answer meanwhile, and how many steps are made while a cell sleeps for two seconds.
@@ -34,10 +35,10 @@ cockpit = Cockpit(objective="mi", lam=0.5, c=5, {arguments})
 cockpit.show()
 
 def plain(steps):
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     for _ in range(steps):
         cockpit.trainer.step()
-    print(steps / (time.perf_counter() - started))
+    print(steps / (time.perf_counter() - started), steps / (time.process_time() - cpu))
 
 def obedience(times=20):
     begun, step, delays = [], cockpit.trainer.step, []
@@ -107,11 +108,16 @@ class Kernel:
             if answers is not None and running == "True":
                 answers.append(1000 * (time.perf_counter() - asked))
 
-    def live(self, steps: int, answers: list[float] | None = None) -> float:
-        """Steps per second with the cockpit."""
-        before = float(self.run(f"print(cockpit.run.clock); cockpit.run.start({steps})"))
+    def numbers(self, code: str) -> list[float]:
+        """The numbers that the cell prints."""
+        return [float(text) for text in self.run(code).split()]
+
+    def live(self, steps: int, answers: list[float] | None = None) -> list[float]:
+        """Steps per second, and per second of processor time, with the cockpit."""
+        clocks = "print(cockpit.run.clock, time.process_time())"
+        before = self.numbers(f"{clocks}; cockpit.run.start({steps})")
         self.wait("cockpit.run", answers)
-        return steps / (float(self.run("print(cockpit.run.clock)")) - before)
+        return [steps / (b - a) for a, b in zip(before, self.numbers(clocks))]
 
     def loop(self, steps: int, answers: list[float]) -> float:
         """Steps per second in the event loop."""
@@ -132,18 +138,18 @@ def pace_and_obedience(name: str, pairs: int) -> None:
     try:
         kernel.run(f"plain({steps // 4})")
         kernel.live(steps // 4)
-        rates = [(float(kernel.run(f"plain({steps})")), kernel.live(steps)) for _ in range(pairs)]
+        rates = [(kernel.numbers(f"plain({steps})"), kernel.live(steps)) for _ in range(pairs)]
         pictures = kernel.run("print(cockpit.rev)")
         measured = kernel.run("print(len(cockpit.run.measured))")
         delays = json.loads(kernel.run("obedience()"))
     finally:
         kernel.close()
-    plain, live = (median(column) for column in zip(*rates))
-    ratio = median(live / plain for plain, live in rates)
-    seconds = sum(steps / live for _, live in rates)
+    plain, live = (median(rate[0] for rate in column) for column in zip(*rates))
+    ratio, cpu = (median(live[i] / plain[i] for plain, live in rates) for i in range(2))
+    seconds = sum(steps / live[0] for _, live in rates)
     late, ms = zip(*delays)
-    print(f"{name:18} plain {plain:6.1f} steps/s, cockpit {live:6.1f} steps/s, ratio {ratio:.2f} "
-          f"({pairs} pairs of {steps} steps; {pictures} pictures, {measured} measurements of I_q in {seconds:.0f} s)")
+    print(f"{name:18} plain {plain:6.1f} steps/s, cockpit {live:6.1f} steps/s, ratio {ratio:.2f}, in processor time "
+          f"{cpu:.2f} ({pairs} pairs of {steps} steps; {pictures} pictures, {measured} measurements of I_q in {seconds:.0f} s)")
     print(f"{'':18} lam: old value used by {median(late):.0f} (at most {max(late)}) steps begun after the move; "
           f"{median(ms):.0f} ms (at most {max(ms):.0f}) to the first step with the new one", flush=True)
 
@@ -155,7 +161,8 @@ def thread_or_loop(name: str) -> None:
     try:
         answers: dict[str, list[float]] = {"thread": [], "loop": []}
         kernel.live(steps // 4)
-        thread, loop = zip(*[(kernel.live(steps, answers["thread"]), kernel.loop(steps, answers["loop"])) for _ in range(3)])
+        pairs = [(kernel.live(steps, answers["thread"])[0], kernel.loop(steps, answers["loop"])) for _ in range(3)]
+        thread, loop = zip(*pairs)
         made = {}
         for which, start in (("thread", "cockpit.run.start()"), ("loop", "other = InTheLoop(); other.start(100000)")):
             kernel.run(start)

@@ -11,6 +11,7 @@ picture: what a slow reaction to a held key would pile up. The goal is a median 
 from __future__ import annotations
 
 import argparse
+from math import nan
 from statistics import median
 
 from tests.browser import walk
@@ -18,6 +19,8 @@ from tests.browser.notebook import Control, LiveWidget
 
 MEDIAN, LARGEST = 100, 250  # ms
 QUIET = 400  # ms without a new picture: it was the last one
+LOST = 5000  # ms after which a picture is given up
+BACK = {"ArrowLeft": "ArrowRight", "ArrowRight": "ArrowLeft"}
 
 WATCH = """box => {
   const watch = { down: 0, rev: 0, waiting: null, last: 0 };
@@ -38,36 +41,39 @@ WATCH = """box => {
 }"""
 
 
-def press(control: Control, keys: list[str], presses: int) -> list[float]:
+def press(control: Control, presses: int) -> list[float]:
     """Milliseconds of every single press, there and back in turn."""
-    page, times = control.widget.page, []
-    for number in range(presses):
-        if control.handle is None:
-            keys = list(control.steps())  # a choice: the focus has to move
+    page, times, back = control.widget.page, [], False
+    for _ in range(presses):
+        *before, key = control.steps()
+        if control.kind == "slider":
+            key, back = BACK[key] if back else key, not back
         page.evaluate("() => { window.pressed = watch.next() }")
-        page.keyboard.press(keys[number % len(keys)])
-        times.append(page.evaluate("() => Promise.race([pressed, new Promise(no => setTimeout(() => no(NaN), 5000))])"))
+        for opening in before:
+            page.keyboard.press(opening)
+        page.keyboard.press(key)
+        times.append(page.evaluate("lost => Promise.race([pressed, new Promise(no => setTimeout(no, lost, lost))])", LOST))
     return times
 
 
-def hold(control: Control, keys: list[str], presses: int) -> float:
+def hold(control: Control, presses: int) -> float:
     """Milliseconds from the last of many presses to the last picture."""
-    page = control.widget.page
+    page, (key,) = control.widget.page, control.steps()
     for number in range(presses):
-        page.keyboard.press(keys[number >= presses / 2])
+        page.keyboard.press(key if number < presses / 2 else BACK[key])
     page.wait_for_function(f"() => watch.last > watch.down && performance.now() - watch.last > {QUIET}")
     return page.evaluate("() => watch.last - watch.down")
 
 
 def measure(widget: LiveWidget, presses: int) -> dict[str, tuple[list[float], float]]:
-    """Per control: the single presses and the held key."""
+    """Per control that can be moved: the single presses, and the held key (nan for what is no slider)."""
     widget.box.scroll_into_view_if_needed()
     widget.box.evaluate(WATCH)
     found = {}
     for control in widget.controls:
-        keys = list(control.steps())
-        times = press(control, keys, presses)
-        found[control.name] = times, hold(control, keys, presses) if control.handle else float("nan")
+        if control.enabled:
+            times = press(control, presses)
+            found[control.name] = times, hold(control, presses) if control.kind == "slider" else nan
     widget.press(".klw-button-reset")
     return found
 
@@ -88,7 +94,7 @@ def main() -> None:
                 every = [time for times, _ in measured.values() for time in times]
                 late = "" if median(every) < MEDIAN and max(every) <= LARGEST else "   over the goal"
                 print(f"{f'{name[:2]} {widget.name}':28}{'all':14}{len(every):8}{median(every):11.0f}{max(every):9.0f}"
-                      f"{max((h for _, h in measured.values() if h == h), default=float('nan')):7.0f}{late}", flush=True)
+                      f"{max((h for _, h in measured.values() if h == h), default=nan):7.0f}{late}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,48 +1,95 @@
 """How long from a key press to the changed picture, measured inside the browser.
 
+    python -m tests.browser.latency 01_elbo 03_payoff_matrices      a table: widget, slider, median and largest ms
+
 What a widget promises to the page (klcourse/widgets/panel.py): its outer box has the classes `klw` and
-`klw-<name>`; the picture is `img.klw-figure`, whose `data-rev` grows with every redraw; a slider has the class
-`klw-control-<name>`, the box for typing `klw-value-<name>`, buttons `klw-button-<name>`; the read-out is
-`.klw-readout`, the message `.klw-message`.
+`klw-<name>`; the picture is `img.klw-figure`, whose `data-rev` grows with every redraw; a control has the class
+`klw-control-<name>`, its box for typing `klw-value-<name>`, a button `klw-button-<name>`; the read-out is
+`.klw-readout`, the message `.klw-message`. A control that does not matter at the present values is disabled.
 """
 
 from __future__ import annotations
 
-from playwright.sync_api import Page
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
 
 # The clock starts at the time stamp of the key event itself and stops in the first frame after the new picture is
 # decoded: what the eye waits for, without the driver's own delays.
 WATCH = """
 (box) => {
-  const rev = () => Number(box.querySelector('img.klw-figure').dataset.rev);
+  box.klwWatch?.stop();
+  const picture = () => box.querySelector('img.klw-figure');
+  const rev = () => Number(picture()?.dataset.rev);
   const state = {pressed: null, before: rev(), times: []};
-  box.klwWatch = state;
-  box.addEventListener('keydown', (event) => { state.pressed = event.timeStamp; state.before = rev(); }, true);
-  new MutationObserver(async () => {
-    const image = box.querySelector('img.klw-figure');
-    if (state.pressed === null || !image || rev() === state.before) return;
+  const press = (event) => { state.pressed = event.timeStamp; state.before = rev(); };
+  const observer = new MutationObserver(async () => {
+    if (state.pressed === null || !picture() || rev() === state.before) return;
     const pressed = state.pressed;
     state.pressed = null;
-    await image.decode();
+    await picture().decode().catch(() => {});    // replaced by a newer one while it was decoded
     requestAnimationFrame(() => state.times.push(performance.now() - pressed));
-  }).observe(box, {subtree: true, childList: true, attributes: true, attributeFilter: ['data-rev', 'src']});
+  });
+  box.addEventListener('keydown', press, true);
+  observer.observe(box, {subtree: true, childList: true});
+  state.stop = () => { observer.disconnect(); box.removeEventListener('keydown', press, true); };
+  box.klwWatch = state;
 }
 """
 
+BEYOND_THE_MIDDLE = """
+part => part.options ? part.selectedIndex > 0 : 2 * part.ariaValueNow > Number(part.ariaValueMin) + Number(part.ariaValueMax)
+"""
 
-def key_to_picture(
-    page: Page, widget: str, control: str, keys: tuple[str, ...] = ("ArrowRight", "ArrowLeft"), presses: int = 20
-) -> list[float]:
-    """Milliseconds from each key press on a control to the frame with the new picture.
 
-    `widget` is the class suffix ("elbo-gap"), `control` the control's name. Each press waits for its picture; a
-    press that changes none within ten seconds raises TimeoutError.
+def key_to_picture(box: Locator, control: str, presses: int = 20) -> list[float]:
+    """Milliseconds from each key press on a slider or menu to the frame with the new picture.
+
+    `box` is the widget's outer box, `control` the control's name. Half of the presses go one way, half back; each
+    waits for its picture, and one that changes none within ten seconds raises Playwright's TimeoutError.
     """
-    box = page.locator(f".klw-{widget}").last
     handle = box.locator(f".klw-control-{control} .noUi-handle, .klw-control-{control} select").first
+    box.locator(".klw-readout").click()  # as a reader would: else JupyterLab changes the cell and takes the focus away
     handle.focus()
+    menu = handle.evaluate("part => part.tagName === 'SELECT'")
+    keys = ("ArrowDown", "ArrowUp") if menu else ("ArrowRight", "ArrowLeft")
+    if handle.evaluate(BEYOND_THE_MIDDLE):
+        keys = keys[::-1]  # away from the nearer end
     box.evaluate(WATCH)
     for k in range(presses):
-        page.keyboard.press(keys[k * len(keys) // presses])
-        page.wait_for_function(f"(box) => box.klwWatch.times.length > {k}", arg=box.element_handle(), timeout=10_000)
-    return box.evaluate("(box) => box.klwWatch.times")
+        box.page.keyboard.press(keys[k % 2 if menu else 2 * k // presses])
+        box.page.wait_for_function(f"box => box.klwWatch.times.length > {k}", arg=box.element_handle(), timeout=10_000)
+    return box.evaluate("box => box.klwWatch.times")
+
+
+def main(names: list[str]) -> None:
+    """Run the notebooks in JupyterLab, then measure every slider of every widget that matters as it stands."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser import chromium
+    from tests.browser.lab import Lab
+    from tests.browser.notebook import Browser
+
+    print(f"{'widget':<18}{'slider':<12}{'median':>8}{'largest':>9}  ms")
+    with tempfile.TemporaryDirectory() as folder, Lab(Path(folder)) as lab, sync_playwright() as driver:
+        browser = Browser(chromium.launch(driver).new_page(viewport={"width": 1440, "height": 900}), lab)
+        for name in names:
+            notebook = browser.open(name)
+            notebook.run_all()
+            for widget in notebook.widgets:
+                widget.box.scroll_into_view_if_needed()
+                for control in widget.controls:
+                    if control.handle and control.box.locator("[disabled]").count() == 0:
+                        times = key_to_picture(widget.box, control.name)
+                        row = f"{widget.name:<18}{control.name:<12}{statistics.median(times):>8.0f}{max(times):>9.0f}"
+                        print(row, flush=True)
+            notebook.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -6,7 +6,6 @@ Nothing here sleeps: every wait is for a state, and its end is an error with the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -203,46 +202,56 @@ class Control:
         self.widget, self.box = widget, box
         classes = box.get_attribute("class").split()
         self.name = next(part.removeprefix("klw-control-") for part in classes if part.startswith("klw-control-"))
+        parts = {kind: box.locator(css) for kind, css in KINDS.items()}
+        self.kind = next(kind for kind, part in parts.items() if part.count())
+        self.part = parts[self.kind]
 
     def __repr__(self) -> str:
         return f"{self.widget.name}.{self.name}"
 
     @property
-    def handle(self) -> Locator | None:
-        """The part of a slider that takes the keys, None if this is no slider."""
-        handle = self.box.locator(".noUi-handle")
-        return handle if handle.count() else None
+    def enabled(self) -> bool:
+        """Whether it does anything at present; some wait for the choice they belong to."""
+        if self.kind == "slider":
+            return not self.box.locator("[disabled]").count()
+        return self.part.first.is_enabled()
 
     @property
     def value(self) -> str:
         """What it is set to."""
-        if handle := self.handle:
-            return handle.get_attribute("aria-valuenow")
-        if (pressed := self.box.locator("button.mod-active")).count():
-            return pressed.inner_text()
-        part = self.box.locator("select, input")
-        return str(part.evaluate("part => part.type === 'checkbox' ? part.checked : part.value"))
+        if self.kind == "slider":
+            return self.part.get_attribute("aria-valuetext")  # valuenow has one decimal only
+        if self.kind == "buttons":
+            return self.box.locator("button.mod-active").inner_text()
+        return str(self.part.evaluate("part => part.type === 'checkbox' ? part.checked : part.value"))
 
-    def steps(self) -> Iterator[str]:
-        """Keys that move it there and back; the element that takes them has the focus when a key is given out."""
-        if handle := self.handle:
-            handle.focus()
-            low, now, high = (float(handle.get_attribute(f"aria-value{part}")) for part in ("min", "now", "max"))
-            yield from ("ArrowLeft", "ArrowRight") if now >= high > low else ("ArrowRight", "ArrowLeft")
-        elif (others := self.box.locator("button:not(.mod-active)")).count():
-            others.first.focus()
-            yield "Enter"
-        elif (menu := self.box.locator("select")).count():
-            menu.focus()
-            last = menu.evaluate("menu => menu.selectedIndex === menu.length - 1")
-            yield "ArrowUp" if last else "ArrowDown"
-        else:
-            self.box.locator("input").focus()
-            yield "Space"
+    @property
+    def options(self) -> int:
+        """How many values it can have, 0 for many."""
+        return {"slider": 0, "buttons": self.part.count(), "switch": 2}.get(self.kind, self.part.locator("option").count())
+
+    def steps(self) -> list[str]:
+        """Take the focus; the keys to press one after the other for another value."""
+        if self.kind == "buttons":
+            active = self.part.evaluate_all("parts => parts.findIndex(part => part.classList.contains('mod-active'))")
+            self.part.nth((active + 1) % self.options).focus()
+            return ["Enter"]
+        self.part.focus()
+        if self.kind == "slider":
+            low, now, high = (float(self.part.get_attribute(f"aria-value{end}")) for end in ("min", "now", "max"))
+            return ["ArrowLeft" if now >= high > low else "ArrowRight"]
+        if self.kind == "menu":  # on a closed menu the arrow keys belong to JupyterLab
+            last = self.part.evaluate("menu => menu.selectedIndex === menu.length - 1")
+            return ["Home"] if last else ["Space", "ArrowDown", "Enter"]
+        return ["Space"]
 
     def move(self) -> None:
-        """One key, and the picture is another one."""
+        """Press a key or what it takes, and wait for another picture."""
         before, value = self.widget.picture, self.value
-        self.widget.page.keyboard.press(next(self.steps()))
+        for key in self.steps():
+            self.widget.page.keyboard.press(key)
         self.widget.wait_for_picture(before)
         assert self.value != value, f"{self} did not move"
+
+
+KINDS = {"slider": ".noUi-handle", "buttons": "button", "menu": "select", "switch": "input[type=checkbox]"}

@@ -84,7 +84,7 @@ def test_start_steer_pause_resume(cockpit):
 
     # λ above β: from now on rate is rewarded until it reaches c
     low, picture = float(cockpit.text("rate")), cockpit.widget.picture
-    cockpit.widget.control("lam").handle.focus()
+    cockpit.widget.control("lam").part.focus()
     cockpit.page.keyboard.press("End")
     cockpit.wait("rate", "Number(text) > arg", low + 1)
     cockpit.widget.wait_for_picture(picture)

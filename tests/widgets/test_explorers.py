@@ -282,7 +282,7 @@ def test_stored_runs_have_one_beta(made_up):
         widget.set(beta=3)
     assert widget.value_dict == before
     assert widget.set(model="exact").value_dict["beta"] == 2.5
-    assert widget.set(model="text").reset().value_dict == {"lam": 2.0, "c": 3.0, "beta": 2.5, "model": "exact"}
+    assert widget.set(model="text").reset().value_dict == {"lam": 2.0, "c": 4.0, "beta": 2.5, "model": "exact"}
     for wrong in ({"lam": 7}, {"model": "sound"}, {"c": 0}):
         with pytest.raises(ValueError):
             widget.set(**wrong)
