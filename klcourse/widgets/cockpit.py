@@ -33,16 +33,17 @@ from klcourse.data import Dataset, load
 from klcourse.objectives import OBJECTIVES
 from klcourse.runs import RunConfig, build_trainer
 from klcourse.training import Trainer
+from klcourse.widgets.background import Extra
 from klcourse.widgets.base import Widget
 from klcourse.widgets.controls import Choice, Control, Slider
-from klcourse.widgets.instruments import BATCHES, SIGNS, Instruments, price_paid
-from klcourse.widgets.live_run import Extra, LiveRun, pause_all
+from klcourse.widgets.instruments import SIGNS, Instruments, nats, readout
+from klcourse.widgets.live_run import LiveRun, pause_all
 from klcourse.widgets.panel import Panel
 from klcourse.widgets.redraw import choose_examples, redraw
 
 MENU = ("elbo", "sl", "mi", "beta", "tc", "mi-hinge", "dual")
 START = {"lam": 1.0, "c": 5.0, "beta": 1.0}  # of the knobs that the objective at the start does not have
-PICTURES, SAMPLES, INFORMATION = 0.07, 0.06, 0.05  # share of the time for each; the rest is for training
+PICTURES, SAMPLES, INFORMATION = 0.05, 0.05, 0.04  # share of the time for each; the rest is for training
 FASTEST = 0.3  # seconds from one picture to the next, at least
 MEASUREMENTS = 12  # of I_q in a warm-up
 
@@ -282,43 +283,6 @@ def controls(knobs: dict[str, Any], *, wide: bool) -> dict[str, Control]:
         "beta": slider("beta", most, step, "", "Weight of the rate R."),
         "lr": Slider("lr", lr, min(1e-5, lr), max(0.1, lr), 0.1, "", "The learning rate of Adam.", log=True),
     }
-
-
-def readout(run: LiveRun) -> str:
-    """One line on where a run stands, and what its duty cycle says about the slope of the rate-distortion curve."""
-    if not len(run):
-        return "Nothing trained yet: press Start."
-    rate, distortion = (run[name][-20:].mean() for name in ("rate", "distortion"))
-    parts = [f"step {int(run['step'][-1])}", f"R = {nats(rate)} nats"]
-    if len(run.measured):
-        parts.append(f"I_q at least {max(0.0, run.measured['mi'][-1]):.2f} nats")
-    return " · ".join([*parts, f"D = {nats(distortion)} nats", constraint(run)])
-
-
-def constraint(run: LiveRun) -> str:
-    """What the last batches say about the constraint, in words (theory: λ·duty = β − slope where it is held)."""
-    objective = run.trainer.objective
-    lam, beta = getattr(objective, "lam", math.nan), getattr(objective, "beta", 1.0)
-    if objective.name == "dual":
-        return f"λ has come to {lam:.2f}, slope ≈ β − λ = {nats(beta - lam)}"
-    if objective.name not in ("mi", "mi-hinge"):
-        return f"{objective.name} has no constraint"
-    duty, price = run["penalty_on"][-BATCHES:].mean(), price_paid(run)
-    if duty == 0:
-        return "duty 0: the constraint is inactive"
-    if duty == 1:
-        return f"duty 1: on at every step, β_eff = β − λ = {nats(beta - lam)}" if objective.name == "mi" else "duty 1"
-    slope = f", slope ≈ β − λ·duty = {nats(beta - price)}" if objective.name == "mi" else ""
-    return f"duty {duty:.2f}, λ·duty = {price:.2f}{slope}"
-
-
-def nats(value: float) -> str:
-    """A number of nats, with a true minus sign; in short form when it has run away.
-
-    >>> nats(-0.5), nats(104090530.1)
-    ('−0.50', '1e+08')
-    """
-    return (f"{value:.2f}" if abs(value) < 1e4 else f"{value:.0e}").replace("-", "−")
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

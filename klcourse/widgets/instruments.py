@@ -1,4 +1,4 @@
-"""The cockpit's instruments: rate and information, duty cycle, distortion, and samples, drawn from a `LiveRun`.
+"""The cockpit's instruments: rate and information, duty cycle, distortion, samples, and a read-out, from a `LiveRun`.
 
 The time axis grows in steps (100, 200, 500, 1000, ...), and so do the others: between two such steps nothing but live
 artists moves, and a picture costs a tenth of a full drawing.
@@ -93,6 +93,7 @@ class Instruments:
             ax.set_title(title, fontsize=13)
             ax.set_ylabel(unit)
             ax.margins(0)
+            ax.locator_params(axis="x", nbins=5)
         # the names of the curves where a title would be, in the curves' colours: a legend nobody has to look up
         names = (0.0, "rate R", RATE), (0.2, "information $I_q$", INFORMATION), (0.56, "- - target c", GREY)
         for x, text, colour in names:
@@ -187,14 +188,19 @@ class Instruments:
             at = next((step for step in named if abs(step - move.step) < 0.03 * right), move.step)
             value = move.value if isinstance(move.value, str) else f"{move.value:.3g}"
             named.setdefault(at, []).append(f"{SIGNS.get(move.knob, move.knob)} {value}".strip())
-        for row, (step, texts) in enumerate(named.items()):
+        ends = [-math.inf] * 3  # of the labels in the three rows
+        for step, texts in named.items():
             for ax in (self.rate, self.duty, self.distortion):
                 self._marks.append(self.live(ax.axvline(step, color=GREY, linewidth=1.1, linestyle=":")))
-            leftwards = step > 0.75 * right
+            text, width = ", ".join(texts), 0.016 * right * len(", ".join(texts))
+            leftwards = step + width > right
+            begins = step - width if leftwards else step
+            row = next((i for i, end in enumerate(ends) if end < begins), 2)
+            ends[row] = begins + width
             label = self.rate.text(
                 step + (-0.008 if leftwards else 0.008) * right,
-                (0.99, 0.89, 0.79)[row % 3],
-                ", ".join(texts),
+                0.99 - 0.105 * row,
+                text,
                 transform=self.rate.get_xaxis_transform(),
                 fontsize=12,
                 color="#202020",
@@ -233,3 +239,40 @@ def grouped(moves: Sequence[Move], near: float) -> list[Move]:
             del kept[last]
         kept.append(move)
     return kept
+
+
+def readout(run: LiveRun) -> str:
+    """One line on where a run stands, and what its duty cycle says about the slope of the rate-distortion curve."""
+    if not len(run):
+        return "Nothing trained yet: press Start."
+    rate, distortion = (run[name][-20:].mean() for name in ("rate", "distortion"))
+    parts = [f"step {int(run['step'][-1])}", f"R = {nats(rate)} nats"]
+    if len(run.measured):
+        parts.append(f"I_q at least {max(0.0, run.measured['mi'][-1]):.2f} nats")
+    return " · ".join([*parts, f"D = {nats(distortion)} nats", constraint(run)])
+
+
+def constraint(run: LiveRun) -> str:
+    """What the last batches say about the constraint, in words (theory: λ·duty = β − slope where it is held)."""
+    objective = run.trainer.objective
+    lam, beta = getattr(objective, "lam", math.nan), getattr(objective, "beta", 1.0)
+    if objective.name == "dual":
+        return f"λ has come to {lam:.2f}, slope ≈ β − λ = {nats(beta - lam)}"
+    if objective.name not in ("mi", "mi-hinge"):
+        return f"{objective.name} has no constraint"
+    duty, price = run["penalty_on"][-BATCHES:].mean(), price_paid(run)
+    if duty == 0:
+        return "duty 0: the constraint is inactive"
+    if duty == 1:
+        return f"duty 1: on at every step, β_eff = β − λ = {nats(beta - lam)}" if objective.name == "mi" else "duty 1"
+    slope = f", slope ≈ β − λ·duty = {nats(beta - price)}" if objective.name == "mi" else ""
+    return f"duty {duty:.2f}, λ·duty = {price:.2f}{slope}"
+
+
+def nats(value: float) -> str:
+    """A number of nats, with a true minus sign; in short form when it has run away.
+
+    >>> nats(-0.5), nats(104090530.1)
+    ('−0.50', '1e+08')
+    """
+    return (f"{value:.2f}" if abs(value) < 1e4 else f"{value:.0e}").replace("-", "−")

@@ -38,7 +38,7 @@ class Panel:
         self._readout = _html("klw-readout-box")
         self._message = _html("klw-message-box")
         named = [control.label for control in widget.controls.values() if not isinstance(control, Toggle)]
-        self._label_width = 1 + 0.6 * max(map(len, named), default=0)  # em
+        self._label_width = 0.9 + 0.55 * max(map(len, named), default=0)  # em
         self._rows = {name: self._row(name, control) for name, control in widget.controls.items()}
         buttons = [self._button("Reset", "reset", widget.reset, "back to the values at the start")]
         buttons += [self._button(label, method.replace("_", "-"), partial(widget.act, label))

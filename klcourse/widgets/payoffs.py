@@ -68,7 +68,7 @@ def _constraint(reading: str, penalty: str) -> Callable[[Values], Game]:
     def build(v: Values) -> Game:
         high = _pair(v)
         game = games.constrained_game(_deaf(v), high, v["lam"], v["c"], v["beta"], reading, penalty=penalty)
-        short = {cell: "empty: q = p\nmakes I = 0" if cell == (1, 0) else f"empty: I = {high.mi:.2f} < c"
+        short = {cell: "empty: q = p\nmakes I = 0" if cell == (1, 0) else f"empty:\nI = {high.mi:.2f} < c"
                  for cell in game.infeasible}
         return replace(game, infeasible=short)
 
@@ -109,9 +109,9 @@ KINDS = {
     "VAE, the letter": Kind(_letter, _early, ("J", "G", "M"), {}, USES),
     "VAE, one move": Kind(_one_move, _early, ("J", "G", "R", "worth"), {}, USES),
     "SLVAE": Kind(_slvae, _early, ("J", "G", "lam", "away"), {"lam": 0.5}, USES),
-    "constraint on I": Kind(_constraint("per_example", "written"), _late, _LATE_USES, _LATE_START, NEEDS),
-    "constraint on the model's I": Kind(_constraint("generative", "written"), _late, _LATE_USES, _LATE_START, NEEDS),
-    "constraint on KL": Kind(_constraint("generative", "implemented"), _late, _LATE_USES, _LATE_START, NEEDS),
+    "I ≥ c, per example": Kind(_constraint("per_example", "written"), _late, _LATE_USES, _LATE_START, NEEDS),
+    "I ≥ c, of the model": Kind(_constraint("generative", "written"), _late, _LATE_USES, _LATE_START, NEEDS),
+    "R ≥ c, as trained": Kind(_constraint("generative", "implemented"), _late, _LATE_USES, _LATE_START, NEEDS),
 }
 
 LAMPS = {
@@ -146,7 +146,7 @@ class PayoffExplorer(Widget):
         "arrow is a move that its module gains by, alone; framed cells are equilibria (dashed: weak); hatched cells do "
         "not exist. Lamps: a condition that holds is lit."
     )
-    size = (9.6, 5.0)
+    size = (9.6, 4.6)
     lines = 2
     controls = {
         "game": Choice("game", "VAE, the letter", tuple(KINDS), "Whose payoffs, under which reading."),
@@ -171,7 +171,7 @@ class PayoffExplorer(Widget):
 
     def active(self, values: Values) -> list[str]:
         """The game, and the numbers that enter it. At β = 1 the rate of the informative pair enters by I ≥ c alone."""
-        idle = ["R"] if values["game"] == "constraint on the model's I" and values["beta"] == 1 else []
+        idle = ["R"] if values["game"] == "I ≥ c, of the model" and values["beta"] == 1 else []
         return ["game", *(name for name in KINDS[values["game"]].uses if name not in idle)]
 
     def figure_setup(self, fig: Figure) -> None:

@@ -30,8 +30,8 @@ class PhaseDiagram(Widget):
 
     `curve` is the exact model (anything with `distortion(R)` and `slope(R)`); `runs` maps "images" and "text" to
     StoredRuns, by default the studies phase_diagram and text_phase in `folder`; `stars` may map them to a curve
-    lam*(c) measured elsewhere, (c (n,), lam* (n,)). With stored runs lam and c snap to the runs there are, and beta
-    is theirs, 1; ValueError for another. A click on a marker moves lam and c to it.
+    lam*(c) measured elsewhere, (c (n,), lam* (n,)). Of stored runs those nearest to lam and c are shown; beta is
+    theirs, 1, and another a ValueError. A click on a marker moves lam and c to it.
     """
 
     title = "Which price λ holds the target c?"
@@ -44,8 +44,8 @@ class PhaseDiagram(Widget):
     size = (8.8, 4.4)
     lines = 2
     controls = {
-        "lam": Slider("λ", 2.0, 0, LAM, 0.05, help="Price of a missing nat of rate; steps from one stored run to the next."),
-        "c": Slider("c", 4.0, 0.1, C, 0.1, unit="nats", help="Target of the rate; steps from one stored run to the next."),
+        "lam": Slider("λ", 2.0, 0, LAM, 0.05, help="Price of a missing nat of rate. Of stored runs the nearest is shown."),
+        "c": Slider("c", 4.0, 0.25, C, 0.25, unit="nats", help="Target of the rate. Of stored runs the nearest is shown."),
         "beta": Slider("β", 3.0, 0.5, 3.5, 0.1, help="Weight of the rate. The stored runs all have β = 1."),
         "model": Choice("model", "exact", ("exact", *STUDIES), "The linear-Gaussian model, or stored runs of networks."),
     }
@@ -81,9 +81,6 @@ class PhaseDiagram(Widget):
         if values.setdefault("beta", 1.0) != 1.0:
             raise ValueError(f"beta = {values['beta']:g}, and all stored runs were trained with beta = 1: "
                              "leave it alone, or choose the model 'exact'")
-        for name, grid in (("lam", self.runs[model].lams), ("c", self.runs[model].cs)):
-            if len(grid):
-                values[name] = snap(grid, now[name], values.get(name, now[name]), self.controls[name].step)
         return values
 
     def active(self, values: Mapping) -> list[str]:
@@ -116,6 +113,7 @@ class PhaseDiagram(Widget):
         self.measured = RunsMap(fig, self.map, self.live)
         self.here = self.live(self.map.plot([], [], markeredgecolor="black", markeredgewidth=2.5, zorder=9, linestyle="none",
                                             clip_on=False)[0])
+        self.cross = self.live(self.map.plot([], [], "+", color="black", markersize=14, markeredgewidth=2, zorder=10)[0])
         self.view = None  # the model that is shown
 
     def update(self, values: dict) -> str:
@@ -126,44 +124,35 @@ class PhaseDiagram(Widget):
             self.measured.hide() if model == "exact" else self.measured.show(self.runs[model], self.stars.get(model))
             self.view = model
             self.stale()
-        if model == "exact":
-            which, said = self.exact.move(lam, c, beta)
-        else:
-            which, said = self.move_run(model, lam, c)
-        self.here.set(data=([c], [lam]), visible=which is not None)
-        if model == "exact":
-            self.here.set(marker=REGIME_LOOKS[which].marker, markerfacecolor=REGIME_LOOKS[which].colour, markersize=19)
-        else:  # a ring around the runs
-            self.here.set(marker="o", markerfacecolor="none", markersize=40)
+        said = self.move_exact(lam, c, beta) if model == "exact" else self.move_run(model, lam, c)
         return said.replace("-0.00", "0.00").replace("-", "−")
 
-    def move_run(self, model: str, lam: float, c: float) -> tuple[str | None, str]:
-        """Curves and drawings of the runs at (lam, c): what most of them are, None without any, and the read-out."""
+    def move_exact(self, lam: float, c: float, beta: float) -> str:
+        """The marker of the regime at (lam, c), and why it is that one."""
+        which, said = self.exact.move(lam, c, beta)
+        look = REGIME_LOOKS[which]
+        self.here.set(data=([c], [lam]), marker=look.marker, markerfacecolor=look.colour, markersize=19, visible=True)
+        self.cross.set_visible(False)
+        return said
+
+    def move_run(self, model: str, lam: float, c: float) -> str:
+        """A ring around the runs nearest to (lam, c), their curves and drawings; a cross where the sliders are, if not there."""
         runs = self.runs[model]
+        self.here.set_visible(len(runs.table) > 0)
+        if not len(runs.table):
+            self.cross.set_visible(False)
+            return f"{ABOUT[model]}: {runs.missing.get('table', 'no runs').splitlines()[0]}"
+        wanted, (lam, c) = (lam, c), runs.nearest(lam, c)
+        self.cross.set(data=([wanted[1]], [max(wanted[0], self.map.get_ylim()[0])]), visible=wanted != (lam, c))
+        self.here.set(data=([c], [lam]), marker="o", markerfacecolor="none", markersize=40)
         here = runs.at(lam, c)
-        if not len(here):
-            return None, f"{ABOUT[model]}: {runs.missing.get('table', 'no such run').splitlines()[0]}"
         self.measured.move(runs, here, c)
         counts = here["regime"].value_counts()
         said = ", ".join(f"{name} ({n} of {len(here)} seeds)" if len(here) > 1 else name for name, n in counts.items())
         mean = here.mean(numeric_only=True)
         between = f" ({here['mi'].min():.2f} to {here['mi'].max():.2f})" if len(here) > 1 else ""
-        return str(counts.index[0]), (
-            f"{ABOUT[model]}, λ = {lam:g}, c = {c:g} nats, β = 1: {said}. Rate {mean['rate']:.2f}, information "
+        return (
+            f"{ABOUT[model]}, runs with λ = {lam:g}, c = {c:g} nats, β = 1: {said}. Rate {mean['rate']:.2f}, information "
             f"{mean['mi']:.2f}{between} nats. Penalty on in {mean['duty']:.0%} of the last batches: "
             f"λ · duty = {lam * mean['duty']:.2f}."
         )
-
-
-def snap(grid: np.ndarray, old: float, new: float, step: float) -> float:
-    """The value of the grid nearest to `new`; for a single step of a slider the next one in its direction.
-
-    >>> grid = np.array([0.25, 0.5, 1.0, 3.0])
-    >>> [snap(grid, 1.0, new, 0.05) for new in (1.05, 0.95, 2.9, 1.2)], snap(grid, 3.0, 3.05, 0.05)
-    ([3.0, 0.5, 3.0, 1.0], 3.0)
-    """
-    nearest = float(grid[np.argmin(np.abs(grid - new))])
-    if nearest != old or not 0 < abs(new - old) < 1.5 * step:
-        return nearest
-    further = grid[grid > old][:1] if new > old else grid[grid < old][-1:]
-    return float(further[0]) if len(further) else nearest

@@ -56,6 +56,14 @@ class StoredRuns:
         """The targets of the grid, rising, nats."""
         return np.unique(self.table["c"])
 
+    def nearest(self, lam: float, c: float) -> tuple[float, float]:
+        """The point with runs that is nearest to (lam, c), as the map shows it: in c, and in log lam."""
+        points = self.table[["lam", "c"]].drop_duplicates().to_numpy()
+        place = np.column_stack([np.log(points[:, 0]), points[:, 1]])
+        here = np.array([np.log(max(lam, points[:, 0].min())), c])
+        far = np.abs(place - here) / np.maximum(np.ptp(place, axis=0), 1e-9)
+        return tuple(points[np.argmin(far.sum(1))].tolist())
+
     def at(self, lam: float, c: float) -> pd.DataFrame:
         """The runs at a point of the grid, a row a seed."""
         return self.table[np.isclose(self.table["lam"], lam) & np.isclose(self.table["c"], c)]

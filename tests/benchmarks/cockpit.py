@@ -149,7 +149,7 @@ def pace_and_obedience(name: str, pairs: int) -> None:
     seconds = sum(steps / live[0] for _, live in rates)
     late, ms = zip(*delays)
     print(f"{name:18} plain {plain:6.1f} steps/s, cockpit {live:6.1f} steps/s, ratio {ratio:.2f}, in processor time "
-          f"{cpu:.2f} ({pairs} pairs of {steps} steps; {pictures} pictures, {measured} measurements of I_q in {seconds:.0f} s)")
+          f"{cpu:.2f} ({pairs} pairs of {steps} steps; {pictures} pictures, I_q {measured} times in {seconds:.0f} s)")
     print(f"{'':18} lam: old value used by {median(late):.0f} (at most {max(late)}) steps begun after the move; "
           f"{median(ms):.0f} ms (at most {max(ms):.0f}) to the first step with the new one", flush=True)
 

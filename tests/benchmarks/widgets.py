@@ -25,7 +25,10 @@ BACK = {"ArrowLeft": "ArrowRight", "ArrowRight": "ArrowLeft"}
 WATCH = """box => {
   const watch = { down: 0, rev: 0, waiting: null, last: 0 };
   const rev = () => Number(box.querySelector("img.klw-figure").dataset.rev);
-  addEventListener("keydown", () => { watch.down = performance.now() }, true);
+  addEventListener("keydown", ({ target }) => {
+    const now = performance.now(), before = target.ariaValueText;
+    setTimeout(() => { if (before === null || before !== target.ariaValueText) watch.down = now });  // not at a slider's end
+  }, true);
   new MutationObserver(async () => {
     const image = box.querySelector("img.klw-figure");
     if (!image || rev() <= watch.rev) return;
@@ -43,14 +46,14 @@ WATCH = """box => {
 
 def press(control: Control, presses: int) -> list[float]:
     """Milliseconds of every single press, there and back in turn."""
-    page, times, back = control.widget.page, [], False
-    for _ in range(presses):
-        *before, key = control.steps()
-        if control.kind == "slider":
-            key, back = BACK[key] if back else key, not back
+    page, times = control.widget.page, []
+    for number in range(presses):
+        key = control.steps()[-1]
+        if control.kind == "slider" and number % 2:
+            key = BACK[key]
+        elif control.kind == "menu":
+            key = ("End", "Home")[control.part.evaluate("menu => menu.selectedIndex > 0")]
         page.evaluate("() => { window.pressed = watch.next() }")
-        for opening in before:
-            page.keyboard.press(opening)
         page.keyboard.press(key)
         times.append(page.evaluate("lost => Promise.race([pressed, new Promise(no => setTimeout(no, lost, lost))])", LOST))
     return times
@@ -59,8 +62,8 @@ def press(control: Control, presses: int) -> list[float]:
 def hold(control: Control, presses: int) -> float:
     """Milliseconds from the last of many presses to the last picture."""
     page, (key,) = control.widget.page, control.steps()
-    for number in range(presses):
-        page.keyboard.press(key if number < presses / 2 else BACK[key])
+    for _ in range(presses):
+        page.keyboard.press(key)
     page.wait_for_function(f"() => watch.last > watch.down && performance.now() - watch.last > {QUIET}")
     return page.evaluate("() => watch.last - watch.down")
 

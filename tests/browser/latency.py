@@ -42,27 +42,22 @@ WATCH = """
 }
 """
 
-BEYOND_THE_MIDDLE = """
-part => part.options ? part.selectedIndex > 0 : 2 * part.ariaValueNow > Number(part.ariaValueMin) + Number(part.ariaValueMax)
-"""
+BEYOND_THE_MIDDLE = "part => 2 * part.ariaValueNow > Number(part.ariaValueMin) + Number(part.ariaValueMax)"
 
 
 def key_to_picture(box: Locator, control: str, presses: int = 20) -> list[float]:
-    """Milliseconds from each key press on a slider or menu to the frame with the new picture.
+    """Milliseconds from each key press on a slider to the frame with the new picture.
 
-    `box` is the widget's outer box, `control` the control's name. Half of the presses go one way, half back; each
+    `box` is the widget's outer box, `control` the slider's name. Half of the presses go one way, half back; each
     waits for its picture, and one that changes none within ten seconds raises Playwright's TimeoutError.
     """
-    handle = box.locator(f".klw-control-{control} .noUi-handle, .klw-control-{control} select").first
+    handle = box.locator(f".klw-control-{control} .noUi-handle")
     box.locator(".klw-readout").click()  # as a reader would: else JupyterLab changes the cell and takes the focus away
     handle.focus()
-    menu = handle.evaluate("part => part.tagName === 'SELECT'")
-    keys = ("ArrowDown", "ArrowUp") if menu else ("ArrowRight", "ArrowLeft")
-    if handle.evaluate(BEYOND_THE_MIDDLE):
-        keys = keys[::-1]  # away from the nearer end
+    keys = ("ArrowLeft", "ArrowRight") if handle.evaluate(BEYOND_THE_MIDDLE) else ("ArrowRight", "ArrowLeft")
     box.evaluate(WATCH)
     for k in range(presses):
-        box.page.keyboard.press(keys[k % 2 if menu else 2 * k // presses])
+        box.page.keyboard.press(keys[2 * k // presses])
         box.page.wait_for_function(f"box => box.klwWatch.times.length > {k}", arg=box.element_handle(), timeout=10_000)
     return box.evaluate("box => box.klwWatch.times")
 
@@ -84,7 +79,7 @@ def main(names: list[str]) -> None:
             for widget in notebook.widgets:
                 widget.box.scroll_into_view_if_needed()
                 for control in widget.controls:
-                    if control.handle and control.box.locator("[disabled]").count() == 0:
+                    if control.kind == "slider" and control.enabled:
                         times = key_to_picture(widget.box, control.name)
                         row = f"{widget.name:<18}{control.name:<12}{statistics.median(times):>8.0f}{max(times):>9.0f}"
                         print(row, flush=True)

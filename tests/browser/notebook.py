@@ -20,6 +20,7 @@ TIMEOUT = 60 * SECONDS
 # What on the console's error level is no error. So far JupyterLab writes nothing there.
 NOISE: tuple[re.Pattern, ...] = ()
 
+KERNEL = "jupyterapp.shell.currentWidget.sessionContext.session.kernel"
 # The model of the notebook in front: what no pixel tells.
 CELLS = """() => {
   const panel = jupyterapp.shell.currentWidget;
@@ -185,6 +186,8 @@ class LiveWidget:
                 arg=[self.box.element_handle(), *before, same],
                 timeout=20 * SECONDS,
             )
+            # The kernel sends the picture first, then what else has changed, such as which controls can be moved.
+            self.page.wait_for_function(f"() => {KERNEL}.status === 'idle'")
         except TimeoutError:
             now = self.picture
             seen = "another picture than the one wanted"

@@ -49,7 +49,7 @@ def move_every_control(widget):
             choice.move()
             left.pop(choice.name, None)
             move_what_can()
-    assert not left, "never enabled"
+    assert not left, f"{widget}: never enabled: {', '.join(left)}"
 
 
 def test_every_control_changes_its_picture_and_reset_restores_it(notebook):

@@ -22,8 +22,10 @@ from klcourse.models import PixelCNNDecoder, build_vae
 from klcourse.objectives import OBJECTIVES
 from klcourse.runs import RunConfig, RunError, build_trainer
 from klcourse.widgets import instruments
-from klcourse.widgets.cockpit import MENU, Cockpit, constraint, readout
-from klcourse.widgets.live_run import Extra, LiveRun, Move, pause_all
+from klcourse.widgets.background import Extra
+from klcourse.widgets.cockpit import MENU, Cockpit
+from klcourse.widgets.instruments import constraint, readout
+from klcourse.widgets.live_run import LiveRun, Move, pause_all
 from klcourse.widgets.redraw import choose_examples, draw_rows, redraw
 
 PATIENCE = 60  # seconds; nothing waits that long unless it hangs

@@ -22,7 +22,7 @@ from klcourse.widgets import LatentExplorer, PhaseDiagram, Sentences
 from klcourse.widgets.exact_map import bands, roomy, spread, threshold_lines
 from klcourse.widgets.latent import STEPS, interpolate
 from klcourse.widgets.panel import Panel
-from klcourse.widgets.phase_diagram import MODEL, snap
+from klcourse.widgets.phase_diagram import MODEL
 from klcourse.widgets.stored_runs import StoredRuns, load_runs, run_regime
 
 SIDE = 28
@@ -131,7 +131,7 @@ def test_the_marked_rate_minimises_the_loss():
     rates = np.linspace(0, 9, 90_001)
     distortion = MODEL.distortion(rates)
     seen = set()
-    for lam, c, beta in [(2, 3, 3), (0.5, 3, 3), (3.5, 6, 3), (1, 0.3, 1), (0, 4, 0.9), (2.4, 3, 3), (0.3, 0.1, 3.5)]:
+    for lam, c, beta in [(2, 3, 3), (0.5, 3, 3), (3.5, 6, 3), (1, 0.5, 1), (0, 4, 0.9), (2.4, 3, 3), (0.3, 0.25, 3.5)]:
         widget.set(lam=lam, c=c, beta=beta)
         best = rates[np.argmin(distortion + beta * rates + lam * np.maximum(c - rates, 0))]
         x, y = (float(v[0]) for v in widget.exact.stop.get_data())
@@ -178,7 +178,7 @@ def test_a_regimes_name_stands_inside_it_and_off_the_lines():
 
 
 @pytest.mark.parametrize(("model", "values"), [
-    ("exact", {"lam": 2.05}), ("exact", {"c": 3.1}), ("exact", {"beta": 3.1}), ("exact", {"model": "images"}),
+    ("exact", {"lam": 2.05}), ("exact", {"c": 3.25}), ("exact", {"beta": 3.1}), ("exact", {"model": "images"}),
     ("text", {"lam": 4}), ("text", {"c": 8}), ("text", {"model": "images"}),
 ])  # fmt: skip
 def test_every_control_of_the_phase_diagram_changes_it(model, values, made_up):
@@ -252,24 +252,30 @@ def test_a_click_on_a_marker_goes_to_its_run(made_up):
     assert [b.tooltip for b in buttons] == [s.text for s in spots] and not any(b.tabbable for b in buttons)
     for button, spot in zip(buttons, spots):
         button.click()
-        assert {k: widget.value_dict[k] for k in ("lam", "c")} == spot.values and spot.text.partition(":")[0] in widget.alt
+        assert {k: widget.value_dict[k] for k in ("lam", "c")} == spot.values
+        assert spot.text.partition(":")[0] in widget.alt
     widget.set(model="exact")
     assert len(panel._overlay.box.children) == 1
     widget.close()
 
 
-def test_arrow_keys_go_from_run_to_run(made_up):
-    """A step of a slider to either side reaches every value of the grid, and rests at the ends."""
+def test_sliders_go_to_the_nearest_run_one_visible_step_at_a_time(made_up):
+    """Nearest in c and in log lam; every step of a slider moves the cross, wherever the ring is."""
     widget = PhaseDiagram(runs={"images": made_up, "text": made_up}, model="images", lam=0.25, c=1)
-    seen = []
-    for direction in [1] * 3 + [-1] * 3:
-        step = direction * widget.controls["lam"].step
-        widget.set(lam=min(max(widget.value_dict["lam"] + step, 0), 4))
-        seen.append(widget.value_dict["lam"])
-    assert seen == [1.0, 4.0, 4.0, 1.0, 0.25, 0.25]
-    assert widget.set(c=6.1).value_dict["c"] == 8 and widget.set(lam=2.2, c=4.4).value_dict["c"] == 1
-    grid = np.array([1.0, 3.0])
-    assert snap(grid, 1.0, 2.4, 0.1) == 3.0 and snap(grid, 1.0, 1.4, 0.1) == 1.0
+    points = [(lam, c) for lam in (0.25, 1.0, 4.0) for c in (1.0, 8.0)]
+    rng = np.random.default_rng(3)
+    for lam, c in zip(rng.uniform(0.05, 4, 40).round(2), rng.uniform(0.25, 8.5, 40).round(2)):
+        widget.set(lam=lam, c=c)
+        near = min(points, key=lambda p: abs(np.log2(p[0] / lam)) / 4 + abs(p[1] - c) / 7)
+        assert f"runs with λ = {near[0]:g}, c = {near[1]:g} nats" in widget.text
+        assert tuple(np.ravel(widget.here.get_data())) == near[::-1]
+    for name in ("lam", "c"):
+        widget.set(lam=1, c=4.5)
+        for _ in range(4):
+            before = widget.pixels()
+            widget.set(**{name: widget.value_dict[name] + widget.controls[name].step})
+            assert not np.array_equal(widget.pixels(), before), name
+    assert widget.set(lam=0).pixels().any()  # a price of nothing, on a log scale
 
 
 def test_stored_runs_have_one_beta(made_up):

@@ -169,11 +169,11 @@ def table(game: str, v: dict) -> list[list[float | None]]:
         k, far = 1 + 2 * lam, v["away"]
         tilted = minimize_scalar(lambda m: (m * m + 1 / k - 1 + np.log(k)) / 2 + lam * (1 / k + (m - far**0.5) ** 2)).fun
         return [[-lam * (1 + far), -tilted], [-J - lam, -G - lam / k]]
-    low = -beta * R0 - (lam * max(c - R0, 0) if game == "constraint on KL" else lam * (c - R0))
+    low = -beta * R0 - (lam * max(c - R0, 0) if game == "R ≥ c, as trained" else lam * (c - R0))
     right = -G - (beta - 1) * R
-    if game == "constraint on I":
+    if game == "I ≥ c, per example":
         return [[-lam * c, low], [None, right if R >= c else None]]
-    if game == "constraint on the model's I":
+    if game == "I ≥ c, of the model":
         return [[-lam * c, low], [-J, right]]
     return [[-lam * c, low], [-J - lam * c, right - lam * max(c - R, 0)]]
 
@@ -200,7 +200,7 @@ def test_payoffs_equilibria_and_lamps(game):
             shown = text.get_text().replace("−", "-")
             assert shown == "" if t[i][j] is None else abs(float(shown) - t[i][j]) < 0.00501
             assert bool(widget.boxes[i, j].get_hatch()) == (t[i][j] is None)
-        early = "constraint" not in game
+        early = "≥" not in game
         J, G, R, R0, lam, c, beta = (v[name] for name in ("J", "G", "R", "R0", "lam", "c", "beta"))
         k = 1 + 2 * lam
         pull = (lam * v["away"], lam * (1 / k - 1)) if game == "SLVAE" else (0.0, 0.0)
@@ -245,8 +245,8 @@ def test_the_story_of_the_article_on_the_sliders():
     letter = PayoffExplorer(game="VAE, the letter")
     assert letter.text.count("(A ignores z, q = p)") == 1 and "(A uses z, q ≠ p)" not in letter.text
     assert "Equilibria: (A ignores z, q = p); (A uses z, q ≠ p)." in letter.set(M=0.4).text  # M > G
-    assert "target (I ≥ c, q = p): does not exist; (5) holds, (6) holds" in PayoffExplorer(game="constraint on I").text
-    assert "nobody leaves it" in PayoffExplorer(game="constraint on the model's I", G=2.0).text  # G > J
+    assert "target (I ≥ c, q = p): does not exist; (5) holds, (6) holds" in PayoffExplorer(game="I ≥ c, per example").text
+    assert "nobody leaves it" in PayoffExplorer(game="I ≥ c, of the model", G=2.0).text  # G > J
     slvae = PayoffExplorer(game="SLVAE")
     assert "Equilibria: (A ignores z, q ≠ p)" in slvae.text or "(A uses z, q ≠ p)" in slvae.text
     assert "(1) fails" in slvae.text and "(1) holds" in slvae.set(away=5, lam=1).text
