@@ -228,7 +228,8 @@ class Widget:
         if self.caption:
             display(Markdown("*" + self.caption.replace("*", r"\*") + "*"))
 
-    _ipython_display_ = show
+    def _ipython_display_(self) -> None:
+        self.show()
 
     def close(self) -> None:
         """Take the live controls away; the widget can still be driven from code, and shown again."""

@@ -110,7 +110,7 @@ class ElboGap(Widget):
         self.excess = self.live(ax.fill_between(self.z, flat, flat, color=ORANGE, alpha=0.35, linewidth=0))
         self.outline = self.live(ax.plot(self.z, flat, color=GREY, linewidth=1.4)[0])
         self.curve = self.live(ax.plot(self.z, flat, color=BLUE, zorder=3)[0])
-        ax.set(xlim=(-3.2, 3.2), ylim=(0, 1.05), xlabel="z", yticks=[])
+        ax.set(xlim=(-3.2, 3.2), ylim=(0, 1.25), xlabel="z", yticks=[])
         ax.grid(False)
         ax.spines["left"].set_visible(False)
 
@@ -134,7 +134,7 @@ class ElboGap(Widget):
         parts = gap_of(world, mu, s)
         posterior = np.exp(world.log_likelihood(self.z) + norm.logpdf(self.z) - parts.log_p)
         q = norm.pdf(self.z, mu, s)
-        shown = np.minimum(q, 1.05)
+        shown = np.minimum(q, 1.25)
         self.area.set_data(self.z, 0 * q, posterior)
         self.excess.set_data(self.z, np.minimum(posterior, shown), shown)
         self.outline.set_ydata(posterior)

@@ -157,6 +157,6 @@ class ExactMap:
     def sentence(self, which: str, rate: float, lam: float, c: float, beta: float, limits: Thresholds) -> str:
         """The read-out."""
         like = f"as in a VAE with β = {beta_effective(self.curve, lam, c, beta):.2f}"
-        return (f"λ = {lam:.2f}, c = {c:.1f} nats, β = {beta:.1f}: {which}, {MEANING[which]}. R = {rate:.2f} nats, {like}. "
+        return (f"λ = {lam:.2f}, c = {c:g} nats, β = {beta:.1f}: {which}, {MEANING[which]}. R = {rate:.2f} nats, {like}. "
                 f"At this c: β − s(0) = {limits.origin_unstable:.2f}, R = c beats R = 0 from {limits.beats_collapse:.2f}, "
                 f"λ* = {limits.held:.2f}.")

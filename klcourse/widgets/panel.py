@@ -118,8 +118,13 @@ class Panel:
     def _move(self, name: str, change: Mapping[str, Any]) -> None:
         if self._quiet != threading.get_ident():
             self._put = {}  # what the page shows is no longer what was put there
-            self.attempt(partial(self.widget.set, **{name: change["new"]}),
-                         back=lambda: self.values(self.widget.value_dict))
+            control = self.widget.controls[name]
+
+            def move() -> None:
+                control.check(control.label, change["new"])  # a refusal says "λ", not the name of an argument
+                self.widget.set(**{name: change["new"]})
+
+            self.attempt(move, back=lambda: self.values(self.widget.value_dict))
 
     def _slide(self, name: str, change: Mapping[str, Any]) -> None:
         # A page that shows a value rounds it to its slider's grid, and reports that: 0.002 comes back as 0.001995

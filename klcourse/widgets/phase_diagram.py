@@ -136,7 +136,7 @@ class PhaseDiagram(Widget):
         return said
 
     def move_run(self, model: str, lam: float, c: float) -> str:
-        """A ring around the runs nearest to (lam, c), their curves and drawings; a cross where the sliders are, if not there."""
+        """A ring around the runs nearest to (lam, c), their curves and drawings; a cross where the sliders are."""
         runs = self.runs[model]
         self.here.set_visible(len(runs.table) > 0)
         if not len(runs.table):

@@ -20,7 +20,7 @@ from tests.browser.notebook import Control, LiveWidget
 MEDIAN, LARGEST = 100, 250  # ms
 QUIET = 400  # ms without a new picture: it was the last one
 LOST = 5000  # ms after which a picture is given up
-BACK = {"ArrowLeft": "ArrowRight", "ArrowRight": "ArrowLeft"}
+BACK = {"ArrowLeft": "ArrowRight", "ArrowRight": "ArrowLeft", "Home": "End", "End": "Home"}
 
 WATCH = """box => {
   const watch = { down: 0, rev: 0, waiting: null, last: 0 };
@@ -46,13 +46,13 @@ WATCH = """box => {
 
 def press(control: Control, presses: int) -> list[float]:
     """Milliseconds of every single press, there and back in turn."""
-    page, times = control.widget.page, []
+    page, times, first = control.widget.page, [], control.steps()[-1]
+    if control.kind == "menu":
+        first = "Home" if control.part.evaluate("menu => menu.selectedIndex > 0") else "End"
     for number in range(presses):
-        key = control.steps()[-1]
-        if control.kind == "slider" and number % 2:
-            key = BACK[key]
-        elif control.kind == "menu":
-            key = ("End", "Home")[control.part.evaluate("menu => menu.selectedIndex > 0")]
+        control.widget.notebook.wait_until_idle()
+        control.steps()  # a row of buttons: the focus moves on
+        key = BACK.get(first, first) if number % 2 else first
         page.evaluate("() => { window.pressed = watch.next() }")
         page.keyboard.press(key)
         times.append(page.evaluate("lost => Promise.race([pressed, new Promise(no => setTimeout(no, lost, lost))])", LOST))
@@ -74,6 +74,7 @@ def measure(widget: LiveWidget, presses: int) -> dict[str, tuple[list[float], fl
     widget.box.evaluate(WATCH)
     found = {}
     for control in widget.controls:
+        widget.notebook.wait_until_idle()
         if control.enabled:
             times = press(control, presses)
             found[control.name] = times, hold(control, presses) if control.kind == "slider" else nan

@@ -98,6 +98,10 @@ class Notebook:
         )
         self.page.keyboard.press("Control+Enter")
 
+    def wait_until_idle(self) -> None:
+        """Wait until the kernel has done, and the page has heard of, everything asked so far."""
+        self.page.wait_for_function(f"() => {KERNEL}.status === 'idle'")
+
     @property
     def cells(self) -> list[dict[str, Any]]:
         """The code cells: source, count (None before it ran), running, outputs."""
@@ -187,7 +191,7 @@ class LiveWidget:
                 timeout=20 * SECONDS,
             )
             # The kernel sends the picture first, then what else has changed, such as which controls can be moved.
-            self.page.wait_for_function(f"() => {KERNEL}.status === 'idle'")
+            self.notebook.wait_until_idle()
         except TimeoutError:
             now = self.picture
             seen = "another picture than the one wanted"

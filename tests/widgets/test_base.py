@@ -24,7 +24,7 @@ class Lines(Widget):
     caption = "A line * with a caption."
     size = (4.0, 2.5)
     controls = {
-        "slope": Slider("slope", 0.5, -4, 4, 0.5, unit="m/m", help="Tilts it."),
+        "slope": Slider("Δy/Δx", 0.5, -4, 4, 0.5, unit="m/m", help="Tilts it."),
         "count": Slider("count", 2, 1, 5, 1, help="How many lines."),
         "size": Slider("size", 0.1, 0.01, 10, 0.1, log=True),
         "colour": Choice("colour", "red", ("red", "blue"), "Its colour."),
@@ -240,7 +240,7 @@ def test_a_bad_typed_number_is_refused_with_a_message_and_nothing_is_lost(text):
     slider(panel, "slope").value = 1.0
     before = image(panel)
     typed(panel, "slope").value = text
-    assert "give a number from −4 to 4" in message(panel)
+    assert message(panel).startswith("Not done: Δy/Δx = ") and "give a number from −4 to 4" in message(panel)
     assert image(panel) == before and widget.value_dict["slope"] == 1.0
     assert typed(panel, "slope").value == "1" and slider(panel, "slope").value == 1.0
     typed(panel, "slope").value = "2"  # and the next good one clears the message
