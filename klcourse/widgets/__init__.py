@@ -22,6 +22,7 @@ _MODULES = {  # class -> module
     "PhaseDiagram": "phase_diagram",
     "LatentExplorer": "latent",
     "Sentences": "sentences",
+    "Cockpit": "cockpit",
 }
 
 __all__ = ["Choice", "Slider", "Toggle", "Widget", *_MODULES]

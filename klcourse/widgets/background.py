@@ -45,11 +45,12 @@ class Columns:
 
 @dataclass
 class Extra:
-    """Work beside the training (measuring, drawing samples) that is allowed a share of the training's time.
+    """Work beside the training (measuring, drawing samples) that is allowed a share of the training thread's time.
 
     `make()` starts the work: an iterator, one piece a `next`. A new round begins at most every `every` seconds, and no piece
     is done while what all pieces have cost is more than `share` of the time so far. So dear work comes rarely, cheap work
-    often, and the training keeps its pace on any machine.
+    often, and the training keeps its pace on any machine. All times are processor time of the thread, so that it does not
+    matter what else the machine has to do.
     """
 
     make: Callable[[], Iterator]
@@ -60,17 +61,17 @@ class Extra:
     _pieces: Iterator | None = field(default=None, init=False)
 
     def advance(self, clock: float) -> None:
-        """Do one piece if one is due; `clock` is the training time so far, seconds."""
+        """Do one piece if one is due; `clock` is the time so far, seconds."""
         if self.spent > self.share * clock:
             return
         if self._pieces is None:
             if clock - self._begun < self.every:
                 return
             self._begun, self._pieces = clock, self.make()
-        started = time.perf_counter()
+        started = time.thread_time()
         if next(self._pieces, self) is self:
             self._pieces = None
-        self.spent += time.perf_counter() - started
+        self.spent += time.thread_time() - started
 
     def now(self) -> None:
         """Do a whole round at once, whatever it costs."""

@@ -25,9 +25,9 @@ BACK = {"ArrowLeft": "ArrowRight", "ArrowRight": "ArrowLeft", "Home": "End", "En
 WATCH = """box => {
   const watch = { down: 0, rev: 0, waiting: null, last: 0 };
   const rev = () => Number(box.querySelector("img.klw-figure").dataset.rev);
-  addEventListener("keydown", ({ target }) => {
-    const now = performance.now(), before = target.ariaValueText;
-    setTimeout(() => { if (before === null || before !== target.ariaValueText) watch.down = now });  // not at a slider's end
+  addEventListener("keydown", ({ target, timeStamp }) => {
+    const before = target.ariaValueText;
+    setTimeout(() => { if (before === null || before !== target.ariaValueText) watch.down = timeStamp });  // not at a slider's end
   }, true);
   new MutationObserver(async () => {
     const image = box.querySelector("img.klw-figure");

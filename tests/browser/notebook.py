@@ -177,29 +177,21 @@ class LiveWidget:
         part.press(key)
 
     def wait_for_picture(self, before: tuple[int, str], same: str | None = None) -> None:
-        """Wait until the picture is newer than `before` and, in bytes, another one; or, with `same`, that one.
-
-        AssertionError says what was seen instead.
-        """
+        """Wait until the picture is newer than `before`, and is `same` if that is given; AssertionError if it is not."""
         from playwright.sync_api import TimeoutError
 
         try:
             self.page.wait_for_function(
-                "([image, rev, old, wanted]) => { const now = image.querySelector('img.klw-figure');"
-                " return Number(now.dataset.rev) > rev && (wanted === null ? now.src !== old : now.src === wanted) }",
-                arg=[self.box.element_handle(), *before, same],
+                "([box, rev, wanted]) => { const now = box.querySelector('img.klw-figure');"
+                " return Number(now.dataset.rev) > rev && (wanted === null || now.src === wanted) }",
+                arg=[self.box.element_handle(), before[0], same],
                 timeout=20 * SECONDS,
             )
-            # The kernel sends the picture first, then what else has changed, such as which controls can be moved.
-            self.notebook.wait_until_idle()
         except TimeoutError:
-            now = self.picture
-            seen = "another picture than the one wanted"
-            if now[0] <= before[0]:
-                seen = "no new picture"
-            elif now[1] == before[1]:
-                seen = "a new picture with the same bytes"
+            seen = "no new picture" if self.picture[0] <= before[0] else "another picture than the one wanted"
             raise AssertionError(f"{self}: {seen}; {self.message}") from None
+        # The kernel sends the picture first, then what else has changed, such as which controls can be moved.
+        self.notebook.wait_until_idle()
 
 
 class Control:
@@ -252,13 +244,27 @@ class Control:
             return ["Home"] if last else ["Space", "ArrowDown", "Enter"]
         return ["Space"]
 
-    def move(self) -> None:
-        """Press a key or what it takes, and wait for another picture."""
-        before, value = self.widget.picture, self.value
-        for key in self.steps():
-            self.widget.page.keyboard.press(key)
-        self.widget.wait_for_picture(before)
-        assert self.value != value, f"{self} did not move"
+    def move(self) -> bool:
+        """Press a key, or what it takes, for another value, and wait for the picture; whether it is another one.
+
+        A step may be too small for the numbers in a picture, which have two decimals: a slider that changes nothing
+        is moved five steps on, then to its end.
+        """
+        _, picture = self.widget.picture
+        key = self.steps()[-1]
+        for further in FURTHER[key] if self.kind == "slider" else [self.steps()]:
+            before, value = self.widget.picture, self.value
+            for key in further:
+                self.widget.page.keyboard.press(key)
+            self.widget.wait_for_picture(before)
+            assert self.value != value, f"{self} did not move"
+            if self.widget.picture[1] != picture:
+                return True
+        return False
 
 
+FURTHER = {
+    "ArrowRight": [["ArrowRight"], ["PageUp"], ["End"]],
+    "ArrowLeft": [["ArrowLeft"], ["PageDown"], ["Home"]],
+}
 KINDS = {"slider": ".noUi-handle", "buttons": "button", "menu": "select", "switch": "input[type=checkbox]"}

@@ -106,5 +106,5 @@ def test_live_slides_in_jupyterlab_have_a_slider_that_works(live):
     widget = live.widget("elbo-gap")
     for control in widget.controls:
         if control.kind == "slider" and control.enabled:
-            control.move()
+            assert control.move(), control
     assert heading.is_visible(), "the arrow keys of a slider do not turn the page"

@@ -34,22 +34,26 @@ def test_every_widget_is_alive(notebook):
 
 
 def move_every_control(widget):
-    """Move each control once, in the state that it needs: every option of every choice is tried."""
+    """Each control must change the picture in some state; every option of every choice is tried.
+
+    Not in every state: a slider may be disabled, or be a weight of what happens to be zero.
+    """
     left = {control.name: control for control in widget.controls}
 
-    def move_what_can():
-        for control in [*left.values()]:
-            if control.options == 0 and control.enabled:
-                control.move()
-                del left[control.name]
+    def move_sliders():
+        moved = [name for name, control in left.items() if control.options == 0 and control.enabled and control.move()]
+        for name in moved:
+            del left[name]
+        if moved and left:
+            move_sliders()
 
-    move_what_can()
+    move_sliders()
     for choice in [*left.values()]:
         for _ in range(choice.options - 1 if choice.enabled else 0):
-            choice.move()
-            left.pop(choice.name, None)
-            move_what_can()
-    assert not left, f"{widget}: never enabled: {', '.join(left)}"
+            if choice.move():
+                left.pop(choice.name, None)
+            move_sliders()
+    assert not left, f"{widget}: the picture never shows {', '.join(left)}"
 
 
 def test_every_control_changes_its_picture_and_reset_restores_it(notebook):

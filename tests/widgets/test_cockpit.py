@@ -433,7 +433,7 @@ def test_pictures_are_drawn_in_the_loop_and_do_not_queue_up(digits):
         cockpit._panel = panel = Panel()
         cockpit._start_button = cockpit._pause_button = cockpit._status = SimpleNamespace()
         cockpit.run.start()
-        cockpit.wait(100, PATIENCE)  # a busy cell: the loop does not turn
+        cockpit.run.wait(100, PATIENCE)  # a busy cell: the loop does not turn
         cockpit.run.pause()
         assert drawn == []
         await asyncio.sleep(0.01)
