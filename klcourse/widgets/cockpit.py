@@ -90,6 +90,11 @@ class Cockpit(Widget):
         self._loop, self._asked = _running_loop(), False
         self._next_picture, self._drawing_time = 0.0, 0.0
         self._said: Exception | None = None
+        self.caption = (
+            "Rate R with its target c (dashed) and information I_q, measured on test examples; below, the share of mini-batches "
+            "on the penalty branch. Right: distortion, and test examples drawn again from their z with the same random numbers "
+            f"for all. Dotted lines: a knob was moved. One run, seed {self.config.seed}."
+        )
         super().__init__()
 
     def _trainer(self) -> Trainer:

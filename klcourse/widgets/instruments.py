@@ -93,7 +93,7 @@ class Instruments:
             ax.set_title(title, fontsize=13)
             ax.set_ylabel(unit)
             ax.margins(0)
-            ax.locator_params(axis="x", nbins=5)
+            ax.locator_params(axis="x", nbins=4)
         # the names of the curves where a title would be, in the curves' colours: a legend nobody has to look up
         names = (0.0, "rate R", RATE), (0.2, "information $I_q$", INFORMATION), (0.56, "- - target c", GREY)
         for x, text, colour in names:
