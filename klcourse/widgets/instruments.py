@@ -192,7 +192,7 @@ class Instruments:
         for step, texts in named.items():
             for ax in (self.rate, self.duty, self.distortion):
                 self._marks.append(self.live(ax.axvline(step, color=GREY, linewidth=1.1, linestyle=":")))
-            text, width = ", ".join(texts), 0.016 * right * len(", ".join(texts))
+            text, width = ", ".join(texts), 0.019 * right * len(", ".join(texts))
             leftwards = step + width > right
             begins = step - width if leftwards else step
             row = next((i for i, end in enumerate(ends) if end < begins), 2)

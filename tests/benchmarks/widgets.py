@@ -27,7 +27,8 @@ WATCH = """box => {
   const rev = () => Number(box.querySelector("img.klw-figure").dataset.rev);
   addEventListener("keydown", ({ target, timeStamp }) => {
     const before = target.ariaValueText;
-    setTimeout(() => { if (before === null || before !== target.ariaValueText) watch.down = timeStamp });  // not at a slider's end
+    // not at a slider's end
+    setTimeout(() => { if (before === null || before !== target.ariaValueText) watch.down = timeStamp });
   }, true);
   new MutationObserver(async () => {
     const image = box.querySelector("img.klw-figure");
@@ -70,7 +71,7 @@ def hold(control: Control, presses: int) -> float:
 
 def measure(widget: LiveWidget, presses: int) -> dict[str, tuple[list[float], float]]:
     """Per control that can be moved: the single presses, and the held key (nan for what is no slider)."""
-    widget.box.scroll_into_view_if_needed()
+    widget.show()
     widget.box.evaluate(WATCH)
     found = {}
     for control in widget.controls:

@@ -40,45 +40,42 @@ class Lab:
 
     url      its address without the token
     token    what a browser must show
-    folder   where it runs: `folder / "notebooks"` holds copies of the course's notebooks with PROFILE = "smoke"
+    notebooks  a folder with copies of the course's notebooks, PROFILE = "smoke"
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.own, self.notebooks = folder / "server", folder / "course" / "notebooks"
         self.token = secrets.token_hex(16)
         self.log = folder / "server.log"
-        shutil.copytree(ROOT / "notebooks" / "results", folder / "notebooks" / "results")
+        shutil.copytree(ROOT / "notebooks" / "results", self.notebooks / "results")
         for path in NOTEBOOKS:
-            smoke_copy(path, folder / "notebooks" / path.name)
+            smoke_copy(path, self.notebooks / path.name)
 
     def __enter__(self) -> Lab:
-        runtime = self.folder / "jupyter" / "runtime"
-        places = {
-            "JUPYTER_CONFIG_DIR": self.folder / "jupyter" / "config",
-            "JUPYTER_DATA_DIR": self.folder / "jupyter" / "data",
-            "JUPYTER_RUNTIME_DIR": runtime,
-            "IPYTHONDIR": self.folder / "ipython",
-        }
+        jupyter = {f"JUPYTER_{part.upper()}_DIR": part for part in ("config", "data", "runtime")}
+        places = {name: self.own / part for name, part in {**jupyter, "IPYTHONDIR": "ipython"}.items()}
         for place in places.values():
             place.mkdir(parents=True)
+        # Else it asks whether it may fetch news, on top of the page.
+        settings = self.own / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+        settings.mkdir(parents=True)
+        (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
         threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
                 *("--ServerApp.ip=127.0.0.1", "--ServerApp.port=0"),
-                *(f"--ServerApp.root_dir={self.folder}", f"--IdentityProvider.token={self.token}"),
-                # Nothing may ask the network for news, and the page may be asked what it knows.
-                *("--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"),
-                "--expose-app-in-browser",
+                *(f"--ServerApp.root_dir={self.notebooks.parent}", f"--IdentityProvider.token={self.token}"),
+                "--expose-app-in-browser",  # so that the page can be asked what no pixel tells
             ],
-            cwd=self.folder,
+            cwd=self.notebooks.parent,
             env={**os.environ, **threads, **{name: str(place) for name, place in places.items()}},
             stdin=subprocess.DEVNULL,
             stdout=self.log.open("w"),
             stderr=subprocess.STDOUT,
         )
         try:
-            self.url = f"http://127.0.0.1:{self._port(runtime)}"
+            self.url = f"http://127.0.0.1:{self._port(self.own / 'runtime')}"
         except BaseException:
             self.__exit__()
             raise

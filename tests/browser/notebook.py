@@ -176,6 +176,15 @@ class LiveWidget:
         part.focus()
         part.press(key)
 
+    def show(self) -> None:
+        """Scroll until its first line is at the top of the page, and stays there while what is above it is laid out."""
+        self.page.wait_for_function(
+            "box => { const before = box.seenAt; box.scrollIntoView({ block: 'start' });"
+            " return before === (box.seenAt = box.getBoundingClientRect().y) && before < innerHeight }",
+            arg=self.box.element_handle(),
+            polling=200,
+        )
+
     def wait_for_picture(self, before: tuple[int, str], same: str | None = None) -> None:
         """Wait until the picture is newer than `before`, and is `same` if that is given; AssertionError if it is not."""
         from playwright.sync_api import TimeoutError

@@ -28,7 +28,7 @@ def widgets(folder: Path, names: list[str]) -> None:
             for size, (width, height) in walk.SIZES.items():
                 browser.page.set_viewport_size({"width": width, "height": height})
                 for number, widget in enumerate(notebook.widgets):
-                    widget.box.evaluate("box => box.scrollIntoView({ block: 'start' })")
+                    widget.show()
                     path = folder / size / f"{name}_{number}_{widget.name}.png"
                     path.parent.mkdir(parents=True, exist_ok=True)
                     browser.page.screenshot(path=path)

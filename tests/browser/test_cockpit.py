@@ -21,7 +21,7 @@ def notebook(browser, lab):
     """A notebook with a cockpit on a small PixelCNN that starts without a constraint."""
     cells = [new_markdown_cell("# Cockpit"), *map(new_code_cell, CELLS)]
     made = new_notebook(cells=cells, metadata={"kernelspec": dict(KERNELSPEC)})
-    nbformat.write(made, lab.folder / "notebooks" / "cockpit.ipynb")
+    nbformat.write(made, lab.notebooks / "cockpit.ipynb")
     notebook = browser.open("cockpit")
     notebook.run_cell(COCKPIT)
     notebook.page.locator("img.klw-figure").wait_for()

@@ -82,7 +82,7 @@ def live(browser, lab):
     """A small notebook with slides, run, and presented by jupyterlab-slideshow."""
     cells = [make(source, metadata={"slideshow": {"slide_type": kind}} if kind else {}) for make, source, kind in LIVE]
     made = new_notebook(cells=cells, metadata={"kernelspec": dict(KERNELSPEC)})
-    nbformat.write(made, lab.folder / "notebooks" / "live.ipynb")
+    nbformat.write(made, lab.notebooks / "live.ipynb")
     notebook = browser.open("live")
     notebook.run_all()
     notebook.page.evaluate("() => { jupyterapp.shell.currentWidget.content.activeCellIndex = 0 }")
