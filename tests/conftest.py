@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import defaultdict
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from measure import over_memory, peak_mib, table
 hypothesis.settings.register_profile("klcourse", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "klcourse")
+
+# Started in the background, a shell leaves Ctrl-C ignored, here and in every kernel; the tests of Ctrl-C need it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # By a call, not by MPLBACKEND: the notebook kernels inherit the environment and need their inline backend.
 matplotlib.use("Agg")

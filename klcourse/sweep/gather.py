@@ -117,7 +117,7 @@ def provenance(grid: Grid, keys: dict, records: dict[GridRun, dict], failed: dic
         "rows": len(records),
         "missing": len(grid.runs) - len(records),
         "failed": {f"{grid.runs.index(run)} ({grid.describe(run)})": error for run, error in failed.items()},
-        "seconds": round(sum(record["seconds"] for record in records.values()), 1),
+        "seconds": round(sum(record["seconds"] for record in records.values()), 2),
         "peak_memory_mib": max(record["peak_memory_mib"] or 0 for record in records.values()),
         "runs": runs,
     }
