@@ -208,7 +208,8 @@ def cost_line(*studies: str) -> str:
         where = "GPU" if any("cuda" in str(device) for device in record["devices"]) else "one CPU core"
         hours = record["seconds"] / 3600
         spent = f"{hours:.1f} hours" if hours >= 1 else f"{record['seconds'] / 60:.0f} minutes"
-        seeds = len(record["seeds"])
-        runs = f"{record['rows']} runs, {seeds} seed{'s' * (seeds > 1)}"
-        lines.append(f"- study `{study}` ({runs}, {spent} of {where}): `{record['command']}`")
+        sizes = " and ".join(dict.fromkeys(f"{data['train']} training examples" for data in record["data"]))
+        seeds = f"{len(record['seeds'])} seed{'s' * (len(record['seeds']) > 1)}"
+        made = f"{record['rows']} runs, {seeds}, {sizes}, {spent} of {where}"
+        lines.append(f"- study `{study}` ({made}): `{record['command']}`")
     return "\n".join(lines)

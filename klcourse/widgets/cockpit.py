@@ -6,8 +6,9 @@
     cockpit.history, cockpit.trainer, cockpit.run
 
 The run is a `LiveRun`, a thread of its own (that module says why); pictures are drawn in the kernel's main loop, a few
-times a second at most and only as often as their share of the time allows. With measuring and drawing samples, which have
-shares of their own, at least 80 % of the time is left for training (tests/benchmarks/cockpit.py measures it).
+times a second at most and only as often as their share of the time allows, but every three seconds even if that is dear.
+With measuring and drawing samples, which have shares of their own, at least 80 % of the time is left for training
+(tests/benchmarks/cockpit.py measures it).
 
 Classes in the page for tests: klw-cockpit and klw-cockpit-start, -pause, -step, -reset (buttons), -steps, -rate, -speed,
 -state (texts).
@@ -44,7 +45,7 @@ from klcourse.widgets.redraw import choose_examples, redraw
 MENU = ("elbo", "sl", "mi", "beta", "tc", "mi-hinge", "dual")
 START = {"lam": 1.0, "c": 5.0, "beta": 1.0}  # of the knobs that the objective at the start does not have
 PICTURES, SAMPLES, INFORMATION = 0.06, 0.05, 0.04  # share of the processor's time for each; the rest is for training
-FASTEST = 0.3  # seconds from one picture to the next, at least
+FASTEST, SLOWEST = 0.3, 3.0  # seconds from one picture to the next; the longest, whatever it costs on a busy machine
 MEASUREMENTS = 12  # of I_q in a warm-up
 
 
@@ -204,8 +205,9 @@ class Cockpit(Widget):
         """In the thread that trains, after every step: ask the main loop for a picture when one is due."""
         if self._panel is None or self._loop is None or self._asked:
             return
-        paid = self._drawing_time <= PICTURES * self.run.worked and time.perf_counter() >= self._next_picture
-        if self.run.running and not paid:
+        wait = self._next_picture - time.perf_counter()
+        paid = self._drawing_time <= PICTURES * self.run.worked or wait <= FASTEST - SLOWEST
+        if self.run.running and (wait > 0 or not paid):
             return
         self._asked = True  # one request at a time: they do not queue up behind a cell that takes its time
         try:
@@ -215,8 +217,9 @@ class Cockpit(Widget):
 
     def _picture(self) -> None:
         """In the main loop: draw, and keep account of what it costs."""
-        self._asked = False
         started = time.thread_time()
+        self._next_picture = time.perf_counter() + FASTEST  # before the next line, or a step would ask for another at once
+        self._asked = False
         try:
             self.redraw()
         except Exception as error:  # the training goes on: it must not be lost over a picture

@@ -22,12 +22,12 @@ MISSING = (
 def find(playwright: Any) -> str | None:
     """The browser's path: KLCOURSE_CHROMIUM, one on the PATH, or Playwright's own; None if there is none.
 
-    Raises FileNotFoundError if KLCOURSE_CHROMIUM names nothing: who sets it does not want another one.
+    Raises ValueError if KLCOURSE_CHROMIUM names nothing: who sets it does not want another one.
     """
     if named := os.environ.get("KLCOURSE_CHROMIUM"):
         if found := shutil.which(named):
             return found
-        raise FileNotFoundError(f"KLCOURSE_CHROMIUM = {named!r} is not a program")
+        raise ValueError(f"KLCOURSE_CHROMIUM = {named!r} is not a program")
     for name in NAMES:
         if found := shutil.which(name):
             return found
@@ -46,7 +46,7 @@ def main() -> int:
         try:
             print(f"browser: {find(playwright) or MISSING}")
             return int(find(playwright) is None)
-        except FileNotFoundError as error:
+        except ValueError as error:
             print(error)
             return 1
 

@@ -38,8 +38,8 @@ def smoke_copy(source: Path, target: Path) -> None:
 class Lab:
     """A running JupyterLab server; a context manager.
 
-    url      its address without the token
-    token    what a browser must show
+    url        its address without the token
+    token      what a browser must show
     notebooks  a folder with copies of the course's notebooks, PROFILE = "smoke"
     """
 

@@ -3,7 +3,8 @@
     python -m tests.browser.screenshots FOLDER [NOTEBOOK ...]
 
 writes FOLDER/1440x900/NOTEBOOK_widget.png and FOLDER/1280x720/..., each of what a reader sees: the whole window, with the
-widget's first line at the top; and FOLDER/SIZE/slide_*.png, a page with mathematics and one with a figure.
+widget's first line at the top; live_*.png, the first widget of each notebook on a live slide; and slide_*.png, pages of
+a deck with a title, mathematics, a table and a figure.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from tests.browser import walk
 from tests.browser.chromium import launch
+from tests.browser.notebook import Notebook
 
 sys.path.append(str(Path(__file__).parents[1] / "notebooks"))  # decks
 
@@ -35,6 +37,22 @@ def widgets(folder: Path, names: list[str]) -> None:
                     box, figure = widget.box.bounding_box(), widget.figure.bounding_box()
                     print(f"{path}  widget {box['width']:.0f} x {box['height']:.0f}, figure {figure['width']:.0f} x "
                           f"{figure['height']:.0f}")
+                live(notebook, folder / size / f"live_{name}.png")
+
+
+def live(notebook: Notebook, path: Path) -> None:
+    """Photograph the live slide that the notebook's first widget is on."""
+    widget = notebook.widgets[0]
+    widget.box.evaluate(
+        "box => { const notebook = jupyterapp.shell.currentWidget.content;"
+        " notebook.activeCellIndex = notebook.widgets.findIndex(cell => cell.node.contains(box));"
+        " return jupyterapp.commands.execute('deck:start') }"
+    )
+    widget.figure.wait_for()
+    notebook.page.locator("body[data-jp-deck-mode='presenting']").wait_for()
+    notebook.page.screenshot(path=path)
+    notebook.page.evaluate("() => jupyterapp.commands.execute('deck:stop')")
+    print(path)
 
 
 def slides(folder: Path) -> None:
