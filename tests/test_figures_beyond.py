@@ -52,7 +52,7 @@ def test_switches_of_model_and_trainer_have_their_own_style():
     assert methods.settings(runs)["style"].tolist() == ["elbo", "bn", "delta", "lagging", "word-dropout"]
 
 
-@pytest.mark.parametrize("name", [path.stem for path in studies.RESULTS.glob("methods_*.csv")])
+@pytest.mark.parametrize("name", [n for n in ("methods_ar", "methods_mlp", "methods_text") if (studies.RESULTS / f"{n}.csv").exists()])
 def test_every_run_of_a_stored_study_belongs_to_a_setting(name):
     table = methods.settings(name)
     assert table[["method", "style"]].notna().all(axis=None)
