@@ -14,12 +14,13 @@ from klcourse.metrics import posteriors
 from klcourse.runs import Run, test_tensors
 from klcourse.widgets.base import Widget
 from klcourse.widgets.controls import Choice, Slider
-from klcourse.widgets.latent import MARK, PATHS, STEPS, far_apart, interpolate
+from klcourse.widgets.latent import MARK, PATHS, far_apart, interpolate
 
+STEPS = np.linspace(0, 1, 6)  # more lines would be smaller, and drawing letters is what takes the time here
 WORDS = 20  # a sentence is cut here, as in notebook 09
 SEEN = 256  # paths whose sentences are remembered
 FADED = "#9a9a9a"
-ROW = 76  # letters of a sentence in the list
+ROW = 68  # letters of a sentence in the list
 NOTHING, SAME = "(nothing)", "the same"
 BIG = 54  # letters of a line of the large sentence
 
@@ -28,13 +29,13 @@ class Sentences(Widget):
     """Greedy sentences on the way between the codes of two test sentences, under one condition if the model has any.
 
     `run` is a trained text model, ValueError for others; first and second are numbers of test sentences, by default two
-    whose codes lie far apart. All eleven sentences of a path are written at once and kept, so that t moves at once.
+    whose codes lie far apart. All six sentences of a path are written at once and kept, so that t moves at once.
     """
 
     title = "What does the decoder write between two sentences?"
     caption = (
         "Top: the most probable words, one after the other, that the decoder writes from the code at t. Below: the same at "
-        "eleven equal steps between the codes of two test sentences, with the length of z; “the same” where nothing changes."
+        "six equal steps between the codes of two test sentences, with the length of z; “the same” where nothing changes."
     )
     size = (8.8, 4.4)
     lines = 2
@@ -48,7 +49,7 @@ class Sentences(Widget):
         first, second = far_apart(self.mu)
         last = len(self.mu) - 1
         self.controls = {
-            "t": Slider("t", 0.5, 0, 1, 0.1, help="How far along the path: 0 is the first sentence, 1 the second."),
+            "t": Slider("t", 0.4, 0, 1, 0.2, help="How far along the path: 0 is the first sentence, 1 the second."),
             "first": Slider("first", first, 0, last, 1, help="Number of the test sentence where the path begins."),
             "second": Slider("second", second, 0, last, 1, help="Number of the test sentence where it ends."),
             "path": Choice("path", "linear", PATHS, "A straight line, or a turn that keeps the length."),
@@ -62,7 +63,7 @@ class Sentences(Widget):
         super().__init__(**values)
 
     def write(self, first: int, second: int, path: str, condition: str | None = None) -> tuple[str, ...]:
-        """The greedy sentences at the eleven steps of a path."""
+        """The greedy sentences at the six steps of a path."""
         codes = interpolate(self.mu[first], self.mu[second], STEPS, path)
         z = torch.as_tensor(codes, dtype=torch.float32, device=self.x.device)
         label = None
@@ -79,7 +80,7 @@ class Sentences(Widget):
         ax = fig.add_axes((0.01, 0.01, 0.98, 0.9))
         ax.set(xlim=(0, 1), ylim=(0, 1))
         ax.set_axis_off()
-        plain = dict(va="center", fontsize=13, parse_math=False)  # no mathematics: a sentence may hold dollar signs
+        plain = dict(va="center", fontsize=15, parse_math=False)  # no mathematics: a sentence may hold dollar signs
         heights = np.linspace(0.715, 0.03, len(STEPS) + 2)
         self.heights = heights[1:-1]
         self.ends = [ax.text(0, y, "", style="italic", **plain) for y in (heights[0], heights[-1])]
@@ -87,7 +88,7 @@ class Sentences(Widget):
         self.lengths = [ax.text(0.985, y, "", ha="right", color="#505050", **plain) for y in self.heights]
         for t, y in zip(STEPS, self.heights):
             ax.text(0.05, y, f"{t:.1f}", ha="right", color="#505050", **plain)
-        self.large = self.live(ax.text(0, 0.875, "", color=MARK, linespacing=1.15, **plain | {"fontsize": 21}))
+        self.large = self.live(ax.text(0, 0.875, "", color=MARK, linespacing=1.15, **plain | {"fontsize": 22}))
         step = heights[0] - heights[1]
         self.frame = self.live(ax.add_patch(Rectangle((0.005, 0), 0.99, step, fill=False, color=MARK, linewidth=3)))
         self.listed = None  # the path whose sentences stand in the rows
@@ -123,5 +124,5 @@ class Sentences(Widget):
         for text, what, number in zip(self.ends, ("first", "second"), (first, second)):
             of = f" ({self.data.label_names[self.data.test_labels[number]]})" if self.data.label_names else ""
             sentence = f"{what}: test sentence {number}{of}: {self.data.decode(self.data.test[number])}"
-            text.set_text(textwrap.shorten(sentence, ROW + 12, placeholder=" …"))
+            text.set_text(textwrap.shorten(sentence, ROW + 4, placeholder=" …"))
         self.stale()
