@@ -55,7 +55,8 @@ class Widget:
     """A figure with controls; see the head of this module for how to write one.
 
     Class attributes: `title` (the question it answers, drawn above the figure), `caption` (below it, in
-    italics), `size` in inches, `scale` (pixels of the picture per pixel of the page), `controls`, `actions`.
+    italics), `size` in inches, `scale` (pixels of the picture per pixel of the page), `controls`, `actions`,
+    `most_spots` (how many places to click there may be).
     Keyword arguments set controls; ValueError names an unknown control or the allowed range.
     """
 
@@ -66,6 +67,7 @@ class Widget:
     lines = 1  # of the page kept free for the read-out, so that the controls below it stay where they are
     controls: Mapping[str, Control] = {}
     actions: Mapping[str, str] = {}
+    most_spots = 0
 
     def __init__(self, **values: Any) -> None:
         self._values = {name: control.value for name, control in self.controls.items()}

@@ -35,6 +35,7 @@ class Panel:
         self._put: dict[str, Any] = {}
         self._image = _html("klw-image")
         self._overlay = Overlay(self._image, *self.size, lambda values: self.attempt(partial(widget.set, **values)))
+        self._overlay.prepare(widget.most_spots)
         self._readout = _html("klw-readout-box")
         self._message = _html("klw-message-box")
         named = [control.label for control in widget.controls.values() if not isinstance(control, Toggle)]

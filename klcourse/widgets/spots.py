@@ -42,8 +42,7 @@ class Overlay:
         """Put the buttons there; costs nothing if nothing has changed."""
         if (spots := list(spots)) == self.shown:
             return
-        while len(self.buttons) < len(spots):
-            self.buttons.append(self.button(len(self.buttons)))
+        self.prepare(len(spots))
         self.shown = spots
         for button, (x, y, text, _) in zip(self.buttons, spots):
             # shares of the width, both: that is what a margin in per cent means
@@ -51,6 +50,11 @@ class Overlay:
             button.layout.margin = f"{100 * top:.3f}% 0 0 {100 * left:.3f}%"
             button.tooltip = button.description = text
         self.box.children = [self.picture, *self.buttons[: len(spots)]]
+
+    def prepare(self, most: int) -> None:
+        """Make the buttons for so many spots now: a page needs a tenth of a second to get to know two dozen of them."""
+        while len(self.buttons) < most:
+            self.buttons.append(self.button(len(self.buttons)))
 
     def button(self, number: int) -> ipw.Button:
         """A button that one cannot see, until the mouse is over it."""

@@ -440,7 +440,7 @@ def test_the_sentences_are_the_decoders(sentences):
             assert shown == "the same"
         else:
             assert (expected[k] or "(nothing)").startswith(shown)
-    assert sentences.data.decode(sentences.data.test[4])[:40] in widget.ends[0].get_text()
+    assert sentences.data.decode(sentences.data.test[4])[:25] in widget.ends[0].get_text()
 
 
 def test_moving_t_writes_nothing_anew(sentences, monkeypatch):
