@@ -52,7 +52,10 @@ def test_switches_of_model_and_trainer_have_their_own_style():
     assert methods.settings(runs)["style"].tolist() == ["elbo", "bn", "delta", "lagging", "word-dropout"]
 
 
-@pytest.mark.parametrize("name", [n for n in ("methods_ar", "methods_mlp", "methods_text") if (studies.RESULTS / f"{n}.csv").exists()])
+STORED = [n for n in ("methods_ar", "methods_mlp", "methods_text", "hinges_text") if (studies.RESULTS / f"{n}.csv").exists()]
+
+
+@pytest.mark.parametrize("name", STORED)
 def test_every_run_of_a_stored_study_belongs_to_a_setting(name):
     table = methods.settings(name)
     assert table[["method", "style"]].notna().all(axis=None)
@@ -113,6 +116,28 @@ def test_beaten_needs_more_information_and_a_better_likelihood(table):
     assert methods.beaten(table, "ELBO", by="ELBO") == (0, 3)
 
 
+def test_saved_and_cost_are_against_the_elbo_of_the_same_seed(table):
+    runs = table.assign(distortion=table["iw_nll"] - table["mi"])
+    found = methods.from_elbo(runs.sample(frac=1, random_state=0)).groupby("method")[["saved", "cost"]].mean()
+    assert found.loc["ELBO"].tolist() == [0, 0]
+    assert found["cost"]["hinge on I, λ = 2"] == pytest.approx(4.0)
+    assert found["saved"]["hinge on I, λ = 2"] == pytest.approx(3.0 - 0.1 - 4.0, abs=0.1)
+
+
+def test_the_front_is_what_nobody_beats_in_both(table):
+    assert methods.front(table) == [
+        "ELBO", "β-VAE, β = 0.5", "hinge on R, λ = 1", "β-VAE, β = 0.25", "hinge on I, λ = 2"
+    ]  # fmt: skip
+
+
+def test_beaten_in_every_seed_means_every_seed(table):
+    better = ["β-VAE, β = 0.5", "hinge on R, λ = 1"]
+    assert methods.beat_in_every_seed(table, "hinge on R, λ = 2") == better  # 1.1 nats at 101, 1.6 at 102.5; .4 at 103
+    worse_once = table.copy()
+    worse_once.loc[(table["method"] == better[0]) & (table["seed"] == 1), "mi"] = 0.0
+    assert methods.beat_in_every_seed(worse_once, "hinge on R, λ = 2") == better[1:]
+
+
 def test_arrival_is_the_first_measurement_past_the_target():
     run = pd.DataFrame({"step": [20, 40, 60, 80], "rate": [1.0, 2.7, 3.0, 3.0], "mi": [0.1, 0.3, 1.6, 0.2]})
     never = run.assign(rate=0.5, mi=0.0)
@@ -154,6 +179,7 @@ FIGURES = {
     "race": lambda t: beyond.race({"R": (histories([1.0]), "mi", "-")}, c=3),
     "road": lambda t: beyond.road({"mi": histories(), "mi-hinge": histories()}, c=3, size=4),
     "against_lam": lambda t: beyond.against_lam({"a": t, "b": t}, {"mi": "I", "iw_nll": "NLL"}, c=3),
+    "held": lambda t: beyond.held({"a": t.assign(saved=0.5), "b": t[t["name"] != "ELBO"].assign(saved=-0.5)}, c=3, most=2.5),
     "map_of_methods": lambda t: beyond.map_of_methods(t, "iw_nll", "mi", "cost", "I", loud=["ELBO"]),
 }
 

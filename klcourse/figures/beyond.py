@@ -149,13 +149,41 @@ def road(runs: Mapping[str, pd.DataFrame], c: float, size: float, top: float | N
     return fig
 
 
+def held(studies: Mapping[str, pd.DataFrame], c: float, most: float = 6.0) -> Figure:
+    """Rate (light bar), information (dark bar) and saved distortion (diamond) of every method, a panel a study.
+
+    studies: title -> runs as klcourse.figures.methods.from_elbo gives them, means over seeds are drawn. The order is that
+    of the information in the first study. Bars longer than `most` are cut, with their length written in.
+    """
+    means = {title: t.groupby("method", sort=False)[["rate", "mi", "saved"]].mean() for title, t in studies.items()}
+    first = next(iter(means.values()))
+    order = list(first["mi"].sort_values().index)
+    order = [m for m in dict.fromkeys(m for t in means.values() for m in t.index) if m not in order] + order
+    fig, axes = plt.subplots(1, len(means), figsize=(5.3 * len(means), 0.29 * len(order) + 1.3), sharey=True)
+    for ax, (title, table) in zip(np.atleast_1d(axes), means.items()):
+        at = [order.index(method) for method in table.index]
+        ax.barh(at, table["rate"].clip(upper=most), color="#d4dde6", height=0.74, label="rate R")
+        ax.barh(at, table["mi"].clip(upper=most), color="#0072B2", height=0.4, label="information $I_q$")
+        ax.plot(table["saved"], at, "D", color="#D55E00", markersize=5, label="distortion saved", zorder=3)
+        for y, rate in zip(at, table["rate"]):
+            if rate > most:
+                ax.text(most, y, f" {rate:.1f}", va="center", fontsize=9.5)
+        ax.axvline(c, color=GREY, linewidth=1, linestyle=":")
+        ax.axvline(0, color="#808080", linewidth=0.8)
+        ax.set(title=title, xlabel="nats", ylim=(-0.6, len(order) - 0.4))
+        ax.grid(False, axis="y")
+    np.atleast_1d(axes)[0].set_yticks(range(len(order)), order)
+    fig.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return fig
+
+
 def against_lam(studies: Mapping[str, pd.DataFrame], rows: Mapping[str, str], c: float) -> Figure:
     """Both hinges over lam, a column a study, a row a metric (column -> label): every seed a point, means joined.
 
     studies: title -> runs as klcourse.figures.methods.settings gives them. The side lam > beta = 1 is shaded.
     """
-    size = (3.7 * len(studies), 2.9 * len(rows))
-    fig, axes = plt.subplots(len(rows), len(studies), figsize=size, sharex=True, squeeze=False)
+    size = (3.6 * len(studies), 2.4 * len(rows) + 0.6)
+    fig, axes = plt.subplots(len(rows), len(studies), figsize=size, sharex=True, sharey="row", squeeze=False)
     for column, (title, table) in zip(axes.T, studies.items()):
         for ax, metric in zip(column, rows):
             ax.axvspan(1.0, 8, color="#f3f3f3", zorder=0)
@@ -168,6 +196,8 @@ def against_lam(studies: Mapping[str, pd.DataFrame], rows: Mapping[str, str], c:
                 ax.plot(runs["lam"] * shift, runs[metric], style.marker, color=style.colour, markersize=5.5, alpha=0.75)
             if metric in ("mi", "rate"):
                 ax.axhline(c, color=GREY, linewidth=1, linestyle=":")
+            else:
+                ax.axhline(0, color=GREY, linewidth=1)
             ax.set(xscale="log", xlim=(0.65, 4.7))
             ax.set_xticks([0.75, 1, 2, 4], ["¾", "1", "2", "4"], minor=False)
             ax.set_xticks([], minor=True)

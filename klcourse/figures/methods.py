@@ -160,6 +160,30 @@ def excess_cost(table: pd.DataFrame, reference: Sequence[str] = ("ELBO", "β-VAE
     return found
 
 
+def from_elbo(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with two columns more, both against the ELBO's run of the same seed, nats.
+
+    `saved`: how much smaller the distortion is, which is what the decoder makes of z; `cost`: how much larger the IW-NLL.
+    """
+    elbo = table[table["name"] == "ELBO"].set_index("seed")
+    saved = table["seed"].map(elbo["distortion"]) - table["distortion"]
+    return table.assign(saved=saved, cost=table["iw_nll"] - table["seed"].map(elbo["iw_nll"]))
+
+
+def front(table: pd.DataFrame) -> list[str]:
+    """The settings that no other beats in both means, more I_q and a smaller IW-NLL, in order of information."""
+    means = table.groupby("method", sort=False)[["mi", "iw_nll"]].mean().sort_values("mi")
+    beats = {m: (means["mi"] > means["mi"][m]) & (means["iw_nll"] < means["iw_nll"][m]) for m in means.index}
+    return [method for method, others in beats.items() if not others.any()]
+
+
+def beat_in_every_seed(table: pd.DataFrame, setting: str) -> list[str]:
+    """The settings that have more I_q and a smaller IW-NLL than the given one, seed by seed, without exception."""
+    wide = table.pivot(index="seed", columns="method", values=["mi", "iw_nll"])
+    more = wide["mi"].gt(wide["mi"][setting], axis=0) & wide["iw_nll"].lt(wide["iw_nll"][setting], axis=0)
+    return [method for method in dict.fromkeys(table["method"]) if more[method].all()]
+
+
 def beaten(table: pd.DataFrame, name: str, by: str) -> tuple[int, int]:
     """How many runs of a method, and of how many, another method beats in both respects with the same seed.
 
