@@ -69,13 +69,20 @@ def two_prices(
 def measured_curve(
     rates: ArrayLike, distortions: ArrayLike, betas: ArrayLike, named: Sequence[float]
 ) -> Figure:
-    """Measured (R, D), a dot a beta, each with a short line of slope -beta that should touch the curve."""
+    """Measured (R, D), one entry a run; each beta's mean has a short line of slope -beta that should touch the curve.
+
+    Several runs with one beta, seeds, are small dots around their mean.
+    """
     rates, distortions, betas = (np.asarray(part, float) for part in (rates, distortions, betas))
-    order = np.argsort(rates)
     fig, ax = plt.subplots(figsize=(7.2, 4.3))
+    each = np.unique(betas)
+    if len(each) < len(betas):
+        ax.plot(rates, distortions, ".", color=GREEN, markersize=5, alpha=0.6, zorder=2)
+    rates, distortions = (np.array([part[betas == beta].mean() for beta in each]) for part in (rates, distortions))
+    order = np.argsort(rates)
     ax.plot(rates[order], distortions[order], color="#c0c0c0", linewidth=1.2, zorder=1)
     width, height = np.ptp(rates), np.ptp(distortions)
-    for r, d, beta in zip(rates, distortions, betas):
+    for r, d, beta in zip(rates, distortions, each):
         reach = 0.09 / np.hypot(1 / width, beta / height)  # the same length on paper for every slope
         ends = np.array([max(r - reach, 0.0), r + reach])
         ax.plot(ends, d - beta * (ends - r), color=GREEN, linewidth=2.4)

@@ -111,11 +111,11 @@ def regime_map(
 
 def network_map(
     ax: Axes, lam: ArrayLike, c: ArrayLike, found: Sequence[str], star: tuple[ArrayLike, ArrayLike],
-    beta: float = 1.0,
+    beta: float = 1.0, named: str = "λ*(c) from β-VAEs",
 ) -> None:
-    """Trained runs in the (c, lam) plane, lam on a log scale, under the lam*(c) read from other runs.
+    """Trained runs in the (c, lam) plane, lam on a log scale, under a lam*(c) that was read elsewhere.
 
-    lam, c, found: one entry a run; star: targets and lam* at them.
+    lam, c, found: one entry a run; star: targets and lam* at them, `named` at the end of the line.
     """
     lam, c = np.asarray(lam, float), np.asarray(c, float)
     ax.set(yscale="log", xlim=(0, 1.08 * c.max()), ylim=(0.75 * lam.min(), 1.3 * lam.max()),
@@ -129,7 +129,7 @@ def network_map(
     ax.set_yticks(ticks, [f"{value:g}" for value in ticks])
     ax.minorticks_off()
     last = float(np.asarray(star[1])[-1])
-    label_ends(ax, [(c.max(), beta, "β", "black"), (c.max(), last, "λ*(c) from β-VAEs", "black")], gap=0.07)
+    label_ends(ax, [(c.max(), beta, "β", "black"), (c.max(), last, named, "black")], gap=0.07)
 
 
 def draw_thresholds(ax: Axes, c: ArrayLike, limits: ArrayLike, top: float) -> None:
@@ -203,16 +203,24 @@ def trajectory(ax: Axes, rate: ArrayLike, mi: ArrayLike, colour: str, label: str
                 arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.8})
 
 
-def readings(ax: Axes, groups: Mapping[str, tuple[ArrayLike, ArrayLike, str, str]], c: float) -> None:
-    """beta - slope against the rate it was read at: groups are name -> (rates, readings, marker, colour).
+def paths(ax: Axes, runs: Sequence[tuple[ArrayLike, ArrayLike]], colour: str, label: str, at: tuple[float, float],
+          every: int = 1) -> None:
+    """Runs of one setting in the (R, I) plane: a thin line a seed, and their mean at equal times as a `trajectory`."""
+    if len(runs) > 1:
+        for rate, mi in runs:
+            ax.plot(rate, mi, color=colour, linewidth=0.8, alpha=0.45, zorder=2)
+    trajectory(ax, *np.mean(np.asarray(runs, float), axis=0), colour, label, at, every=every)
 
-    The first group is drawn as a line too; where the others agree with it they lie on that line.
+
+def readings(ax: Axes, groups: Mapping[str, tuple[ArrayLike, ArrayLike, str, str]], c: float,
+             line: tuple[ArrayLike, ArrayLike]) -> None:
+    """beta - slope against the rate it was read at: groups are name -> (rates, readings, marker, colour), a mark a run.
+
+    `line`: rates and readings of the first group, mean over seeds; where the others agree with it they lie on it.
     """
-    for k, (name, (rates, values, marker, colour)) in enumerate(groups.items()):
-        rates, values = np.asarray(rates), np.asarray(values)
-        order = np.argsort(rates)
-        ax.plot(rates[order], values[order], marker=marker, color=colour, linestyle="-" if k == 0 else "none",
-                linewidth=1.3, markersize=8, label=name)
+    ax.plot(*line, color=next(iter(groups.values()))[3], linewidth=1.3, zorder=1)
+    for name, (rates, values, marker, colour) in groups.items():
+        ax.plot(rates, values, marker=marker, color=colour, linestyle="none", markersize=8, alpha=0.75, label=name)
     ax.axvline(c, color=GREY, linewidth=1, linestyle=":")
     ax.text(c, ax.get_ylim()[1], " target c", color=GREY, va="top")
     ax.legend(loc="lower right")

@@ -49,13 +49,13 @@ def frontier(
 ) -> Figure:
     """Information against its cost in ELBO, nats.
 
-    sweep: (costs, informations) of plain beta-VAEs, drawn as a line; groups: name -> (costs, informations,
-    marker, colour).
+    sweep: (costs, informations) of plain beta-VAEs, means over seeds, drawn as a line; groups: name -> (costs,
+    informations, marker, colour), a mark a run.
     """
     fig, ax = plt.subplots(figsize=(7.4, 4.4))
-    ax.plot(*sweep, "D-", color=GREEN, linewidth=1.3, label="β-VAE, β from 1.5 down to 0.1")
+    ax.plot(*sweep, color=GREEN, linewidth=1.3, zorder=1)
     for name, (cost, info, marker, colour) in groups.items():
-        ax.plot(cost, info, marker, color=colour, label=name)
+        ax.plot(cost, info, marker, color=colour, alpha=0.75, linestyle="none", label=name)
     ax.set(xlabel="cost: ELBO of the best run − ELBO [nats]", ylabel="information $I_q$ [nats]")
     ax.legend(loc="lower right")
     return fig

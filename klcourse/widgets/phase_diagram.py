@@ -61,8 +61,8 @@ class PhaseDiagram(Widget):
         self.curve, self.stars = curve, stars or {}
         self.runs = {name: load_runs(study, folder) for name, study in STUDIES.items()} if runs is None else dict(runs)
         self.exact_beta = self.controls["beta"].value  # to come back to
-        self.most_spots = max((len(runs.table[["lam", "c"]].drop_duplicates()) for runs in self.runs.values() if len(runs.table)),
-                              default=0)
+        points = [runs.table[["lam", "c"]].drop_duplicates() for runs in self.runs.values() if len(runs.table)]
+        self.most_spots = max(map(len, points), default=0)
         super().__init__()
         self._values |= self.settle(self._checked(values))
         self._start = self.value_dict

@@ -140,7 +140,7 @@ class RunsMap:
             return
         pairs = [line for old, again in list(zip(*parts[:2]))[:2] for line in (f"test: {old}", f"again: {again}")]
         for text, line in zip(self.words, pairs + [f"new: {line}" for line in parts[2][:2]]):
-            text.set_text(textwrap.shorten(line, 52, placeholder=" …"))
+            text.set_text(textwrap.shorten(line, 47, placeholder=" …"))
 
 
 def wrap(text: str, width: int) -> str:

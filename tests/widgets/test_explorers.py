@@ -19,8 +19,8 @@ from klcourse.figures.constraint import REGIME_LOOKS
 from klcourse.runs import RunConfig, train
 from klcourse.sweep import sweep
 from klcourse.widgets import LatentExplorer, PhaseDiagram, Sentences
-from klcourse.widgets.exact_map import bands, roomy, spread, threshold_lines
 from klcourse.widgets import sentences as sentences_module
+from klcourse.widgets.exact_map import bands, roomy, spread, threshold_lines
 from klcourse.widgets.latent import STEPS, interpolate
 from klcourse.widgets.panel import Panel
 from klcourse.widgets.phase_diagram import MODEL
