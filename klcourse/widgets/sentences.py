@@ -20,7 +20,7 @@ STEPS = np.linspace(0, 1, 6)  # more lines would be smaller, and drawing letters
 WORDS = 20  # a sentence is cut here, as in notebook 09
 SEEN = 256  # paths whose sentences are remembered
 FADED = "#9a9a9a"
-ROW = 68  # letters of a sentence in the list
+ROW = 62  # letters of a sentence in the list
 NOTHING, SAME = "(nothing)", "the same"
 BIG = 54  # letters of a line of the large sentence
 
