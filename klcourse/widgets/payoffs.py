@@ -55,7 +55,7 @@ def _one_move(v: Values) -> Game:
     game = games.vae_game(replace(_pair(v), L0=-v["worth"]), free="best", encoder="unchanged")
     if v["J"] < v["worth"] - 1e-9:
         # Claim A4: under q = p an average of slices cannot beat the best z-free decoder.
-        return replace(game, infeasible={(1, 0): "no such decoder:\nJ ≥ log p − L0"})
+        return replace(game, infeasible={(1, 0): "impossible:\nJ < log p − L0"})
     return game
 
 
@@ -146,7 +146,7 @@ class PayoffExplorer(Widget):
         "arrow is a move that its module gains by, alone; framed cells are equilibria (dashed: weak); hatched cells do "
         "not exist. Lamps: a condition that holds is lit."
     )
-    size = (9.6, 4.6)
+    size = (9.6, 3.9)  # with its controls it fits under a projector's 720 lines
     lines = 2
     controls = {
         "game": Choice("game", "VAE, the letter", tuple(KINDS), "Whose payoffs, under which reading."),

@@ -20,7 +20,7 @@ STEPS = np.linspace(0, 1, 6)  # more lines would be smaller, and drawing letters
 WORDS = 20  # a sentence is cut here, as in notebook 09
 SEEN = 256  # paths whose sentences are remembered
 FADED = "#9a9a9a"
-ROW = 62  # letters of a sentence in the list
+ROW = 56  # letters of a sentence in the list
 NOTHING, SAME = "(nothing)", "the same"
 BIG = 54  # letters of a line of the large sentence
 
@@ -124,5 +124,5 @@ class Sentences(Widget):
         for text, what, number in zip(self.ends, ("first", "second"), (first, second)):
             of = f" ({self.data.label_names[self.data.test_labels[number]]})" if self.data.label_names else ""
             sentence = f"{what}: test sentence {number}{of}: {self.data.decode(self.data.test[number])}"
-            text.set_text(textwrap.shorten(sentence, ROW + 4, placeholder=" …"))
+            text.set_text(textwrap.shorten(sentence, ROW + 6, placeholder=" …"))
         self.stale()
