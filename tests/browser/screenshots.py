@@ -49,7 +49,8 @@ def live(notebook: Notebook, path: Path) -> None:
         " return jupyterapp.commands.execute('deck:start') }"
     )
     widget.figure.wait_for()
-    notebook.page.locator("body[data-jp-deck-mode='presenting']").wait_for(state="attached")  # the body itself has no height there
+    # attached, not visible: the body itself has no height on a live slide
+    notebook.page.locator("body[data-jp-deck-mode='presenting']").wait_for(state="attached")
     notebook.page.screenshot(path=path)
     notebook.page.evaluate("() => jupyterapp.commands.execute('deck:stop')")
     print(path)
