@@ -124,5 +124,5 @@ class Sentences(Widget):
         for text, what, number in zip(self.ends, ("first", "second"), (first, second)):
             of = f" ({self.data.label_names[self.data.test_labels[number]]})" if self.data.label_names else ""
             sentence = f"{what}: test sentence {number}{of}: {self.data.decode(self.data.test[number])}"
-            text.set_text(textwrap.shorten(sentence, ROW + 6, placeholder=" …"))
+            text.set_text(textwrap.shorten(sentence, ROW + 10, placeholder=" …"))
         self.stale()
