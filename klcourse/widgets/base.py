@@ -37,6 +37,7 @@ from __future__ import annotations
 import re
 import threading
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from klcourse.widgets.spots import Spot
 
 
-class Widget:
+class Widget(ABC):
     """A figure with controls; see the head of this module for how to write one.
 
     Class attributes: `title` (the question it answers, drawn above the figure), `caption` (below it, in
@@ -82,13 +83,13 @@ class Widget:
 
     # --- what a subclass writes ------------------------------------------------------------------------------
 
+    @abstractmethod
     def figure_setup(self, fig: Figure) -> None:
         """Draw everything once; pass every artist that `update` will change through `self.live`."""
-        raise NotImplementedError(f"{type(self).__name__}.figure_setup(fig) is missing")
 
+    @abstractmethod
     def update(self, values: dict[str, Any]) -> str:
         """Change the live artists to the values of the controls; return the read-out, one line of plain text."""
-        raise NotImplementedError(f"{type(self).__name__}.update(values) is missing")
 
     def active(self, values: dict[str, Any]) -> Collection[str]:
         """The controls that matter at these values (all by default); the others are greyed out."""
