@@ -38,7 +38,8 @@ def test_a_study_with_one_seed_is_its_own_mean():
 def test_seeds_are_taken_apart_and_counted():
     assert [found.seed.unique().tolist() for found in by_seed(RUNS)] == [[0], [1], [2]]
     assert count_seeds(RUNS) == "three seeds" and count_seeds(RUNS.query("seed < 2")) == "two seeds"
-    assert mean_sd(pd.Series([-1.0, -3.0])) == "−2.00 ± 1.41" and interval([-0.5, 2]) == "−0.5 to 2.0"
+    assert mean_sd(pd.Series([-1.0, -3.0])) == "−2.00 ± 1.41" and mean_sd(pd.Series([-0.01, 0.0]), 1) == "0.0 ± 0.0"
+    assert interval([-0.5, 2]) == "−0.5 to 2.0"
 
 
 def drawn(ax) -> list[np.ndarray]:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
+from klcourse.figures.seeds import mean_sd
 from klcourse.studies import load_history, load_provenance, load_study
 
 KNOBS = {"lam": "λ", "c": "c", "beta": "β", "word_dropout": "share"}
@@ -63,9 +64,7 @@ def methods_table(
     groups = table.groupby("method", sort=False)
     shown = {}
     for column, (heading, digits) in (usual_columns(table) if columns is None else columns).items():
-        several = (groups[column].count() > 1).all()
-        values = {method: plus_minus(v, digits) if several else f"{v.iloc[0]:.{digits}f}" for method, v in groups[column]}
-        shown[heading] = pd.Series(values)
+        shown[heading] = pd.Series({method: mean_sd(values, digits) for method, values in groups[column]})
     return pd.DataFrame(shown)
 
 
@@ -85,15 +84,6 @@ def usual_columns(table: pd.DataFrame) -> dict[str, tuple[str, int]]:
         "seconds": ("seconds", 0),
     }
     return {column: look for column, look in columns.items() if column in table}
-
-
-def plus_minus(values: Sequence[float], digits: int = 2) -> str:
-    """Mean ± standard deviation over seeds.
-
-    >>> plus_minus([1.0, 2.0, 3.0])
-    '2.00 ± 1.00'
-    """
-    return f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=1):.{digits}f}".replace("-0.00 ", "0.00 ")
 
 
 class Difference(NamedTuple):

@@ -47,7 +47,9 @@ def mean_sd(values: pd.Series, digits: int = 2) -> str:
     ('2.00 ± 1.00', '1.00')
     """
     mean = f"{values.mean():.{digits}f}"
-    return (f"{mean} ± {values.std():.{digits}f}" if len(values) > 1 else mean).replace("-", "−")
+    if float(mean) == 0:
+        mean = mean.removeprefix("-")
+    return (f"{mean} ± {values.std():.{digits}f}" if values.count() > 1 else mean).replace("-", "−")
 
 
 def interval(values: Sequence[float], digits: int = 1) -> str:
