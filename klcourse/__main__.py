@@ -68,11 +68,11 @@ def build_parser(for_run: bool = True, for_sweep: bool = True) -> argparse.Argum
 
 
 def add_config_arguments(run: argparse.ArgumentParser) -> None:
-    """One option per field of RunConfig, with its default, so that the two cannot drift apart."""
-    from klcourse.runs import RunConfig
+    """One option per field of Run, with its default, so that the two cannot drift apart."""
+    from klcourse.runs import Run
 
     types = {"int": int, "float": float, "str": str}
-    for f in fields(RunConfig):
+    for f in fields(Run):
         option, text = "--" + f.name.replace("_", "-"), HELP[f.name]
         if f.type == "bool":
             run.add_argument(option, action="store_true", help=text)
@@ -84,12 +84,12 @@ def add_config_arguments(run: argparse.ArgumentParser) -> None:
 def run_command(arguments: argparse.Namespace) -> int:
     """Train, print the metrics; returns the exit status: 0, 2 for what cannot be done, 130 after Ctrl-C."""
     from klcourse.data import DataError
-    from klcourse.runs import Interrupted, RunConfig, RunError, train
+    from klcourse.runs import Interrupted, Run, RunError, train
     from klcourse.training import TrainingDiverged
 
-    given = {f.name: getattr(arguments, f.name) for f in fields(RunConfig)}
+    given = {f.name: getattr(arguments, f.name) for f in fields(Run)}
     try:
-        run = train(RunConfig(**given), arguments.out, resume=arguments.resume, progress=not arguments.quiet)
+        run = train(Run(**given), arguments.out, resume=arguments.resume, progress=not arguments.quiet)
     except (DataError, RunError, TrainingDiverged) as error:
         print(f"klcourse run: {error}", file=sys.stderr)
         return 2

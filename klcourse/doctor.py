@@ -261,10 +261,7 @@ def check_kernel() -> Iterator[Check]:
         yield Check("Jupyter kernel", False, "python3 is not registered", remedy)
         return
     # A bare "python" is replaced by the interpreter that starts Jupyter; a full path is taken as it is.
-    own = (
-        Path(program).name == program
-        or Path(program).parent.resolve() == Path(sys.executable).parent.resolve()
-    )
+    own = Path(program).name == program or Path(program).parent.resolve() == Path(sys.executable).parent.resolve()
     yield Check(
         "Jupyter kernel",
         own,

@@ -2,7 +2,7 @@
 
     trainer = Trainer(model, ELBO(), x)
     trainer.fit(epochs=3)                  # progress bar; Ctrl-C stops after the current step and loses nothing
-    trainer.objective = MIConstraint(lam=1, c=5)
+    trainer.objective = RateHinge(lam=1, c=5)
     trainer.objective.lam = 2              # live: the next step uses it
     trainer.step()
 
@@ -25,8 +25,9 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from klcourse.data import PAD
-from klcourse.metrics import mutual_information, posteriors, rate
-from klcourse.models import VAE, LabellingNetwork, gaussian_kl, reparameterise
+from klcourse.gaussians import gaussian_kl, reparameterise
+from klcourse.measure import mutual_information, posteriors, rate
+from klcourse.models import VAE, LabellingNetwork
 from klcourse.objectives import Objective, SelfLabelling, Terms
 from klcourse.system import deferred_interrupt, keep_freed_memory, write_atomically
 

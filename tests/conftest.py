@@ -10,7 +10,8 @@ from pathlib import Path
 import hypothesis
 import matplotlib
 import pytest
-from measure import over_memory, peak_mib, table
+
+from klcourse.publish.cost import over_memory, peak_mib, table
 
 # No deadline: a shared machine may stall any example. In CI the same examples every time.
 hypothesis.settings.register_profile("klcourse", deadline=None)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 from torch.distributions import Independent, Normal, kl_divergence
 
-from klcourse import metrics
-from klcourse.models import FixedScaleNorm, LabellingNetwork, build_vae, gaussian_kl, largest_logvar
+from klcourse import measure
+from klcourse.gaussians import gaussian_kl
+from klcourse.models import FixedScaleNorm, LabellingNetwork, build_vae, largest_logvar
 from klcourse.models.floors import limit_logvar
 from klcourse.objectives import (
     ELBO,
@@ -22,10 +23,10 @@ from klcourse.objectives import (
     DualAscent,
     FreeBits,
     FreeBitsPerDim,
-    InformationHinge,
+    InfoHinge,
     InfoVAE,
     LinearAnnealing,
-    MIConstraint,
+    RateHinge,
     SelfLabelling,
     Terms,
     batch_information,
@@ -81,8 +82,8 @@ NEUTRAL = [
     FreeBitsPerDim(c=0),
     Capacity(lam=1, c=0),
     DualAscent(c=0),
-    InformationHinge(lam=0, c=1),
-    InformationHinge(lam=2, c=0),
+    InfoHinge(lam=0, c=1),
+    InfoHinge(lam=2, c=0),
     InfoVAE(beta=1, lam=0),
 ]
 
@@ -119,12 +120,12 @@ def test_switches_at_their_neutral_setting_change_no_bit(text, more):
 @pytest.mark.parametrize("seed", range(5))
 def test_the_articles_hinge_at_lam_1_beta_1_is_free_bits(c, seed):
     """Bit for bit, on both sides of c: batch-level free bits is the article's objective."""
-    (a, slope_a), (b, slope_b) = (loss_and_gradient(o, seed=seed) for o in (FreeBits(c), MIConstraint(1.0, c, 1.0)))
+    (a, slope_a), (b, slope_b) = (loss_and_gradient(o, seed=seed) for o in (FreeBits(c), RateHinge(1.0, c, 1.0)))
     assert a == b and torch.equal(slope_a, slope_b)
 
 
 def test_capacity_is_a_hinge_below_c_and_a_beta_vae_above():
-    assert_same(Capacity(lam=0.7, c=50), MIConstraint(lam=0.7, c=50, beta=0))
+    assert_same(Capacity(lam=0.7, c=50), RateHinge(lam=0.7, c=50, beta=0))
     assert_same(Capacity(lam=0.7, c=0.01), BetaVAE(beta=0.7), off_by=-0.7 * 0.01)
 
 
@@ -198,7 +199,7 @@ def test_the_trainer_tells_the_epoch():
 
 def test_lam_is_clipped_to_0_and_beta():
     terms, *_ = batch()
-    for objective in DualAscent(c=1000, beta=2), MIConstraint(lam=0, c=1000, beta=2, eta=0.01):
+    for objective in DualAscent(c=1000, beta=2), RateHinge(lam=0, c=1000, beta=2, eta=0.01):
         objective.after_step(terms)
         assert objective.lam == 2.0
         objective.c = 0
@@ -208,7 +209,7 @@ def test_lam_is_clipped_to_0_and_beta():
 
 
 def test_lam_does_not_move_without_eta():
-    objective = MIConstraint(lam=0.5, c=1000)
+    objective = RateHinge(lam=0.5, c=1000)
     objective.after_step(batch()[0])
     assert objective.lam == 0.5 and objective.state() == {}
 
@@ -223,7 +224,7 @@ def linear_gaussian_terms(w, v, log_s2, signal=1.0, noise=0.1):
 
 @pytest.mark.parametrize(
     "objective",
-    [DualAscent(c=1.5, eta=0.03), DualAscent(c=1.5, eta=0.03, lam=1.0), MIConstraint(lam=0, c=1.5, eta=0.03)],
+    [DualAscent(c=1.5, eta=0.03), DualAscent(c=1.5, eta=0.03, lam=1.0), RateHinge(lam=0, c=1.5, eta=0.03)],
     ids=repr,
 )
 def test_dual_ascent_finds_the_multiplier_and_on_the_hinge_overshoots_it(objective):
@@ -280,7 +281,7 @@ def test_batch_information_is_the_double_loop(seed):
     terms, *_ = batch(seed, n=9, d=2, spread=2)
     expected = brute_force_information(terms)
     assert batch_information(terms).item() == pytest.approx(expected, rel=1e-9)
-    hinge = InformationHinge(lam=0.7, c=2.1, beta=1.5)
+    hinge = InfoHinge(lam=0.7, c=2.1, beta=1.5)
     assert hinge(terms).item() == pytest.approx(BetaVAE(1.5)(terms).item() + 0.7 * max(2.1 - expected, 0), rel=1e-9)
     assert hinge.penalty_on(terms) == (expected < 2.1)
 
@@ -315,12 +316,12 @@ def test_an_encoder_that_ignores_x_pays_the_hinge_on_the_rate_but_not_the_one_on
     mu, logvar = torch.full((n, 4), math.sqrt(2 * c / 4)), torch.zeros(n, 4)
     z = mu + torch.randn(n, 4, generator=torch.Generator().manual_seed(0))
     terms = Terms(torch.zeros(n), gaussian_kl(mu, logvar), mu, logvar, z)
-    assert MIConstraint(lam=2, c=c)(terms).item() == pytest.approx(c, rel=1e-5)  # the rate, no penalty
-    assert InformationHinge(lam=2, c=c)(terms).item() == pytest.approx(c + 2 * c, rel=1e-5)
+    assert RateHinge(lam=2, c=c)(terms).item() == pytest.approx(c, rel=1e-5)  # the rate, no penalty
+    assert InfoHinge(lam=2, c=c)(terms).item() == pytest.approx(c + 2 * c, rel=1e-5)
 
 
 def test_a_smaller_last_batch_is_no_reason_to_stop():
-    trainer = make(InformationHinge(lam=1, c=2.5), x=digits(41))  # batches of 20, 20 and 1
+    trainer = make(InfoHinge(lam=1, c=2.5), x=digits(41))  # batches of 20, 20 and 1
     assert trainer.fit(2, progress=False)
     trainer.objective.c = 3.0  # log 20 = 2.996: refused when the next step begins, and nothing is lost
     before = weights(trainer)
@@ -330,7 +331,7 @@ def test_a_smaller_last_batch_is_no_reason_to_stop():
     trainer.objective.c = 2.0
     trainer.step()
     with pytest.raises(ValueError, match="log 20"):
-        make(InformationHinge(c=3.0))
+        make(InfoHinge(c=3.0))
 
 
 @pytest.mark.parametrize("d, b", [(1, 5), (3, 6), (8, 4)])
@@ -448,9 +449,9 @@ def test_delta_vae_keeps_its_rate_as_marginal_kl_if_the_mean_stays_put():
         for p in model.encoder.parameters():
             p.zero_()
         model.encoder.net[-1].bias[4:] = 40.0  # variances as large as they may be
-    mu, logvar = metrics.posteriors(model, digits().float())
-    assert metrics.rate(mu, logvar) == pytest.approx(3.0, rel=1e-5)
-    assert metrics.mutual_information(mu, logvar, torch.Generator().manual_seed(0)).lower == pytest.approx(0, abs=1e-9)
+    mu, logvar = measure.posteriors(model, digits().float())
+    assert measure.rate(mu, logvar) == pytest.approx(3.0, rel=1e-5)
+    assert measure.mutual_information(mu, logvar, torch.Generator().manual_seed(0)).lower == pytest.approx(0, abs=1e-9)
 
 
 def test_delta_vae_holds_the_rate_where_the_objective_would_let_it_vanish():
@@ -551,9 +552,9 @@ def test_bad_options_are_refused(options, message):
 
 STATEFUL = {
     "dual": lambda: make(DualAscent(c=3, eta=0.05)),
-    "dual on the hinge": lambda: make(MIConstraint(lam=0, c=3, eta=0.05)),
+    "dual on the hinge": lambda: make(RateHinge(lam=0, c=3, eta=0.05)),
     "cyclical": lambda: make(CyclicalAnnealing(period=1.3)),
-    "mi-hinge": lambda: make(InformationHinge(lam=2, c=2)),
+    "mi-hinge": lambda: make(InfoHinge(lam=2, c=2)),
     "mmd": lambda: make(InfoVAE()),
     "bn": lambda: make(model=dict(bn_gamma=0.6)),
     "delta": lambda: make(model=dict(delta=2.0)),
@@ -585,7 +586,7 @@ def test_a_checkpoint_from_before_lam_was_logged_can_be_continued(tmp_path):
     from safetensors import safe_open
     from safetensors.torch import load_file, save_file
 
-    trainer, whole = make(MIConstraint(lam=2, c=3)), make(MIConstraint(lam=2, c=3))
+    trainer, whole = make(RateHinge(lam=2, c=3)), make(RateHinge(lam=2, c=3))
     whole.fit(4, progress=False)
     trainer.step()
     trainer.save(tmp_path / "c")
@@ -595,7 +596,7 @@ def test_a_checkpoint_from_before_lam_was_logged_can_be_continued(tmp_path):
         del meta[new]
     del meta["since_row"]["lam"]
     save_file(load_file(tmp_path / "c"), tmp_path / "old", {"klcourse": json.dumps(meta)})
-    again = make(MIConstraint(lam=2, c=3))
+    again = make(RateHinge(lam=2, c=3))
     again.load(tmp_path / "old")
     again.fit(4, progress=False)
     assert torch.equal(weights(again), weights(whole))

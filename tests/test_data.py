@@ -210,8 +210,16 @@ def test_mnist_is_the_same_from_two_fresh_caches(tmp_path, built):
 
 
 def test_tests_vendored_packages_and_internals_are_skipped(tmp_path):
-    for name in ("a.py", "sub/b.py", "tests/c.py", "sub/test_d.py", "_internal/e.py", "externals/f.py",
-                 "conftest.py", "_g.py"):
+    for name in (
+        "a.py",
+        "sub/b.py",
+        "tests/c.py",
+        "sub/test_d.py",
+        "_internal/e.py",
+        "externals/f.py",
+        "conftest.py",
+        "_g.py",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     found = [file.relative_to(tmp_path).as_posix() for file in docstrings.source_files(tmp_path)]
@@ -226,18 +234,21 @@ def test_docstrings_agree_with_ast_walk():
         assert sorted(docstrings.docstrings(file.read_bytes())) == sorted(expected)
 
 
-@pytest.mark.parametrize("docstring, sentence", [
-    ("Compute the mean of an array.\n\nMore.", "compute the mean of an array"),
-    ("\n    Return the\n    *same* value. Then more.", "return the same value"),
-    ("Fit a model (by SVD) to :func:`~a.b.data`, quickly", "fit a model to data , quickly"),
-    ("Draw the 2-D user's plot", "draw the 2-d user's plot"),
-    ("Too short.", ""),
-    ("Calls foo_bar on the data.", ""),  # code
-    ("Solve x = y for the root.", ""),
-    ("Use it, e.g. for the mean of x.", ""),
-    ("Return the coefficients defined as", ""),  # cut off before a formula
-    (" ".join(["word"] * 21), ""),
-])
+@pytest.mark.parametrize(
+    "docstring, sentence",
+    [
+        ("Compute the mean of an array.\n\nMore.", "compute the mean of an array"),
+        ("\n    Return the\n    *same* value. Then more.", "return the same value"),
+        ("Fit a model (by SVD) to :func:`~a.b.data`, quickly", "fit a model to data , quickly"),
+        ("Draw the 2-D user's plot", "draw the 2-d user's plot"),
+        ("Too short.", ""),
+        ("Calls foo_bar on the data.", ""),  # code
+        ("Solve x = y for the root.", ""),
+        ("Use it, e.g. for the mean of x.", ""),
+        ("Return the coefficients defined as", ""),  # cut off before a formula
+        (" ".join(["word"] * 21), ""),
+    ],
+)
 def test_first_sentence(docstring, sentence):
     assert " ".join(docstrings.first_sentence(docstring)) == sentence
 
@@ -272,13 +283,15 @@ def test_broken_mlxtend_names_the_remedy(tmp_path):
 
 
 def test_nothing_heavy_and_no_network_at_import_or_for_the_offline_data(built):
-    code = ("import sys, socket\n"
-            "def refuse(*a, **k): raise AssertionError('network')\n"
-            "socket.socket.connect = refuse\n"
-            "from klcourse.data import load\n"
-            f"load('mnist', cache={str(built)!r}); load('text', cache={str(built)!r})\n"
-            "heavy = {'torch', 'scipy', 'pandas', 'matplotlib', 'sympy', 'mlxtend', 'pooch', 'requests'}\n"
-            "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n")
+    code = (
+        "import sys, socket\n"
+        "def refuse(*a, **k): raise AssertionError('network')\n"
+        "socket.socket.connect = refuse\n"
+        "from klcourse.data import load\n"
+        f"load('mnist', cache={str(built)!r}); load('text', cache={str(built)!r})\n"
+        "heavy = {'torch', 'scipy', 'pandas', 'matplotlib', 'sympy', 'mlxtend', 'pooch', 'requests'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
 
 
@@ -302,18 +315,34 @@ def test_bad_limit(limit, built):
 
 
 def toy(**changes):
-    fields = dict(name="toy", kind="text", train=np.array([[4, 5, EOS]]), test=np.array([[5, EOS, PAD]]),
-                  train_labels=np.array([0]), test_labels=np.array([1]), label_names=("a", "b"),
-                  vocab=SPECIALS + ("x", "y"))
+    fields = dict(
+        name="toy",
+        kind="text",
+        train=np.array([[4, 5, EOS]]),
+        test=np.array([[5, EOS, PAD]]),
+        train_labels=np.array([0]),
+        test_labels=np.array([1]),
+        label_names=("a", "b"),
+        vocab=SPECIALS + ("x", "y"),
+    )
     return Dataset(**fields | changes)
 
 
-@pytest.mark.parametrize("changes", [
-    {"kind": "image"}, {"train": np.array([[5, 4, EOS]])}, {"test": np.array([[4, EOS, PAD]])},
-    {"train_labels": np.array([1])}, {"test_labels": np.array([0])}, {"label_names": ("a", "c")},
-    {"vocab": SPECIALS + ("x", "z")}, {"train": np.array([[4, 5, EOS]], dtype=np.int16)},
-    {"train": np.array([[4], [5], [EOS]])}, {"grey_train": np.zeros((1, 3), np.uint8)},
-])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kind": "image"},
+        {"train": np.array([[5, 4, EOS]])},
+        {"test": np.array([[4, EOS, PAD]])},
+        {"train_labels": np.array([1])},
+        {"test_labels": np.array([0])},
+        {"label_names": ("a", "c")},
+        {"vocab": SPECIALS + ("x", "z")},
+        {"train": np.array([[4, 5, EOS]], dtype=np.int16)},
+        {"train": np.array([[4], [5], [EOS]])},
+        {"grey_train": np.zeros((1, 3), np.uint8)},
+    ],
+)
 def test_fingerprint_sees_every_part(changes):
     assert toy(**changes).fingerprint != toy().fingerprint
 
@@ -339,8 +368,9 @@ def test_decode_stops_at_eos_and_skips_pad_and_bos():
     assert EOS not in data.encode("<eos> <pad> <bos>").tolist()[:-1]
 
 
-@pytest.mark.parametrize("ids, match", [([6], "6 is no word id of toy.*0 to 5"), ([-1], "-1"), ([0.5], "0.5"),
-                                        ([[4, 5]], r"shape \(1, 2\)")])
+@pytest.mark.parametrize(
+    "ids, match", [([6], "6 is no word id of toy.*0 to 5"), ([-1], "-1"), ([0.5], "0.5"), ([[4, 5]], r"shape \(1, 2\)")]
+)
 def test_decode_refuses_bad_ids(ids, match):
     with pytest.raises(DataError, match=match):
         toy().decode(ids)
@@ -423,15 +453,18 @@ def test_text_file_in_chinese(tmp_path):
     assert {"句", "消", "失", "kl"} <= set(load(path).vocab)
 
 
-@pytest.mark.parametrize("content, match", [
-    (b"", "is empty"),
-    (b" \n\n\t\n", "is empty"),
-    (b"only one sentence here\n" * 50, "has 1 different sentences.*at least 20"),
-    (b"good line\nbad \xe9 line\n", "line 2, byte 5 of the line is 0xe9.*UTF-8"),
-    (b"\x89PNG\r\n\x1a\n\0\0\0", "binary file"),
-    ("wide text\n".encode("utf-16"), "UTF-16"),
-    (b"word " * 300 + b"\n", "0 different sentences of at most 200 words"),
-])
+@pytest.mark.parametrize(
+    "content, match",
+    [
+        (b"", "is empty"),
+        (b" \n\n\t\n", "is empty"),
+        (b"only one sentence here\n" * 50, "has 1 different sentences.*at least 20"),
+        (b"good line\nbad \xe9 line\n", "line 2, byte 5 of the line is 0xe9.*UTF-8"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", "binary file"),
+        ("wide text\n".encode("utf-16"), "UTF-16"),
+        (b"word " * 300 + b"\n", "0 different sentences of at most 200 words"),
+    ],
+)
 @pytest.mark.filterwarnings("ignore:.*left out 1 of 1 lines")
 def test_bad_text_files(tmp_path, content, match):
     path = tmp_path / "bad.txt"
@@ -454,8 +487,10 @@ def test_missing_file_and_folder(tmp_path):
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.binary(max_size=400) | st.lists(st.text(max_size=12), max_size=60).map(
-    lambda lines: "\n".join(lines).encode("utf-8", "surrogatepass")))
+@given(
+    st.binary(max_size=400)
+    | st.lists(st.text(max_size=12), max_size=60).map(lambda lines: "\n".join(lines).encode("utf-8", "surrogatepass"))
+)
 @example(b"\xef\xbb\xbf")
 @example(b"\n".join(b"%d" % i for i in range(20)))
 def test_random_bytes_load_or_give_a_data_error(tmp_path, content):
@@ -469,11 +504,19 @@ def test_random_bytes_load_or_give_a_data_error(tmp_path, content):
         assert len(data.train) >= 18 and len(data.test) >= 2
 
 
-@pytest.mark.parametrize("name, match", [
-    ("mnits", "unknown data 'mnits'. Did you mean 'mnist'"), ("MNIST", "Did you mean 'mnist'"),
-    ("pbt", "Did you mean 'ptb'"), ("cifar", "mnist, text, grammar, mnist-full, ptb"), ("", "unknown data ''"),
-    (None, "unknown data None"), (3, "unknown data 3"), ("a\0b", "unknown data"),
-])
+@pytest.mark.parametrize(
+    "name, match",
+    [
+        ("mnits", "unknown data 'mnits'. Did you mean 'mnist'"),
+        ("MNIST", "Did you mean 'mnist'"),
+        ("pbt", "Did you mean 'ptb'"),
+        ("cifar", "mnist, text, grammar, mnist-full, ptb"),
+        ("", "unknown data ''"),
+        (None, "unknown data None"),
+        (3, "unknown data 3"),
+        ("a\0b", "unknown data"),
+    ],
+)
 def test_unknown_name(name, match):
     fails(match, name)
 
@@ -504,11 +547,18 @@ def mnist_cache(tmp_path, built):
     return copy
 
 
-@pytest.mark.parametrize("damage", [
-    lambda content: b"", lambda content: content[:100], lambda content: content[:len(content) // 2],
-    lambda content: content[:-1], lambda content: b"garbage" * 1000,
-    lambda content: content[:5_000_000] + bytes([content[5_000_000] ^ 1]) + content[5_000_001:],
-], ids=["empty", "head", "half", "last byte", "garbage", "one bit"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[:100],
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:-1],
+        lambda content: b"garbage" * 1000,
+        lambda content: content[:5_000_000] + bytes([content[5_000_000] ^ 1]) + content[5_000_001:],
+    ],
+    ids=["empty", "head", "half", "last byte", "garbage", "one bit"],
+)
 def test_a_damaged_cache_file_is_built_again(mnist_cache, damage, built):
     good = load("mnist", cache=built)
     mnist_cache.write_bytes(damage(mnist_cache.read_bytes()))
@@ -581,8 +631,12 @@ def test_a_full_disk_only_warns_and_leaves_no_file(tmp_path, monkeypatch):
 
 
 def in_a_process(code, where):
-    return subprocess.Popen([sys.executable, "-c", f"where = {str(where)!r}\n{code}"],
-                            env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", f"where = {str(where)!r}\n{code}"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on Windows")
@@ -590,10 +644,11 @@ def in_a_process(code, where):
 def test_killed_while_writing_leaves_no_half_file(tmp_path, moment, built):
     die = "os.kill(os.getpid(), signal.SIGKILL)"
     half = f"def savez(file, **a): file.write(b'PK' * 5000); file.flush(); {die}\nnp.savez = savez"
-    trap = {"half written": half,
-            "before the rename": f"def replace(*a): {die}\nos.replace = replace"}[moment]
-    process = in_a_process(f"import os, signal\nimport numpy as np\n{trap}\n"
-                           "from klcourse.data import load\nload('mnist', cache=where)", tmp_path)
+    trap = {"half written": half, "before the rename": f"def replace(*a): {die}\nos.replace = replace"}[moment]
+    process = in_a_process(
+        f"import os, signal\nimport numpy as np\n{trap}\nfrom klcourse.data import load\nload('mnist', cache=where)",
+        tmp_path,
+    )
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert list(tmp_path.glob("mnist-*")) == [] and len(files(tmp_path)) == 1  # a temporary file, never read
@@ -634,8 +689,12 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.server.asked.append(mirror)
         if mirror == "missing" or content is None:
             return self.send_error(404)
-        sent = {"right": content, "wrong": b"<html>please log in</html>", "cut": content[:len(content) // 2],
-                "short": content[:len(content) // 2]}[mirror]
+        sent = {
+            "right": content,
+            "wrong": b"<html>please log in</html>",
+            "cut": content[: len(content) // 2],
+            "short": content[: len(content) // 2],
+        }[mirror]
         self.send_response(200)
         if mirror != "short":
             self.send_header("Content-Length", str(len(content if mirror == "cut" else sent)))
@@ -665,7 +724,8 @@ def server(monkeypatch):
     httpd.right, httpd.asked = right, []
     root = f"http://127.0.0.1:{httpd.server_port}"
     httpd.mirrors = lambda *kinds: monkeypatch.setattr(
-        fetch, "MIRRORS", {name: tuple(f"{root}/{kind}/" for kind in kinds) for name in ("mnist", "ptb")})
+        fetch, "MIRRORS", {name: tuple(f"{root}/{kind}/" for kind in kinds) for name in ("mnist", "ptb")}
+    )
     thread = threading.Thread(target=functools.partial(httpd.serve_forever, poll_interval=0.01), daemon=True)
     thread.start()
     yield httpd
@@ -701,8 +761,15 @@ def test_the_next_mirror_is_tried(server, tmp_path, bad):
     assert server.asked == [bad, "right"] * 2 and files(tmp_path) == ["ptb.test.txt", "ptb.train.txt"]
 
 
-@pytest.mark.parametrize("bad, reason", [("wrong", "wrong checksum"), ("missing", "answers 404"),
-                                         ("cut", "broke off|wrong checksum"), ("short", "wrong checksum")])
+@pytest.mark.parametrize(
+    "bad, reason",
+    [
+        ("wrong", "wrong checksum"),
+        ("missing", "answers 404"),
+        ("cut", "broke off|wrong checksum"),
+        ("short", "wrong checksum"),
+    ],
+)
 def test_no_good_mirror_leaves_nothing_behind(server, tmp_path, bad, reason):
     server.mirrors(bad)
     message = fails(reason, "ptb", cache=tmp_path)
@@ -764,8 +831,10 @@ def test_every_published_file_has_two_mirrors():
         assert all(url.startswith("https://") and url.endswith("/") for url in urls)
 
 
-@pytest.mark.skipif(not (Path(os.environ.get("KLCOURSE_DATA", "/nowhere")) / "mnist").is_dir(),
-                    reason="KLCOURSE_DATA holds no published files")
+@pytest.mark.skipif(
+    not (Path(os.environ.get("KLCOURSE_DATA", "/nowhere")) / "mnist").is_dir(),
+    reason="KLCOURSE_DATA holds no published files",
+)
 def test_the_published_files(monkeypatch):
     data = load("mnist-full")
     assert (len(data.train), len(data.test)) == (60_000, 10_000)

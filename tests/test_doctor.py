@@ -161,10 +161,7 @@ def test_nothing_installed_at_all(monkeypatch):
     real = builtins.__import__
 
     def only_standard_library(name, *args, **kwargs):
-        if (
-            name.split(".")[0] in {"packaging", "torch", "psutil", "jupyter_client", "numpy"}
-            or name == "klcourse.data"
-        ):
+        if name.split(".")[0] in {"packaging", "torch", "psutil", "jupyter_client", "numpy"} or name == "klcourse.data":
             raise ModuleNotFoundError(f"No module named {name!r}")
         return real(name, *args, **kwargs)
 

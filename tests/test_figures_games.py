@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from klcourse.exact import gaussian
-from klcourse.figures import games as figures
-from klcourse.figures import labelling, newgame
+from klcourse.exact import linear_gaussian
+from klcourse.figures import payoff_matrices as figures
+from klcourse.figures import self_labelling, the_new_game
 from klcourse.games import Game, Quantities
 
 matplotlib.use("Agg")
@@ -24,24 +24,28 @@ def ax():
 
 
 def test_the_planes_equilibrium_is_the_models_optimum():
-    best = gaussian.optimum(**POINT)
+    best = linear_gaussian.optimum(**POINT)
     w, v = np.meshgrid(best.w + np.array([-1e-3, 0, 1e-3]), best.v + np.array([-1e-3, 0, 1e-3]))
     around = figures.matched_payoff(w, v, **POINT)
     assert figures.matched_payoff(best.w, best.v, **POINT) == around.max()
     collapse = figures.matched_payoff(0.0, 0.0, **POINT)
-    assert collapse == pytest.approx(-gaussian.distortion(0.0, POINT["data_var"], POINT["sigma2"]))
+    assert collapse == pytest.approx(-linear_gaussian.distortion(0.0, POINT["data_var"], POINT["sigma2"]))
     assert figures.matched_payoff(best.w, best.v, **POINT) > collapse
 
 
 def test_jensen_gap_is_that_of_the_games():
-    model = gaussian.optimum(3.0, 1.0)
-    assert newgame.jensen_gap(model.w, 3.0) == pytest.approx(Quantities.of(model).J)
-    assert newgame.jensen_gap(0.0, 3.0) == pytest.approx(0, abs=1e-15)
+    model = linear_gaussian.optimum(3.0, 1.0)
+    assert the_new_game.jensen_gap(model.w, 3.0) == pytest.approx(Quantities.of(model).J)
+    assert the_new_game.jensen_gap(0.0, 3.0) == pytest.approx(0, abs=1e-15)
 
 
 def study() -> pd.DataFrame:
-    rows = [(hidden, prior, seed, 10 * (not hidden and not prior) + seed)
-            for hidden in (True, False) for prior in (True, False) for seed in (2, 0, 1)]
+    rows = [
+        (hidden, prior, seed, 10 * (not hidden and not prior) + seed)
+        for hidden in (True, False)
+        for prior in (True, False)
+        for seed in (2, 0, 1)
+    ]
     return pd.DataFrame(rows, columns=["without_z", "prior_encoder", "seed", "elbo"])
 
 
@@ -64,12 +68,12 @@ def test_arrows_point_where_the_mover_gains(ax):
     "draw",
     [
         lambda ax: figures.cuts_through_collapse(ax, 3.0),
-        lambda ax: labelling.tilted_priors(ax, (0.5, 2.0), (-1.0, 1.0)),
-        lambda ax: labelling.moved_threshold(ax, (0.0, 0.5)),
-        lambda ax: newgame.condition_map(ax, 0.5),
-        lambda ax: newgame.loss_along_paths(ax, 0.5, lam=0.9, c=1.0),
-        lambda ax: newgame.gap_plane(ax, [Quantities(J=1.0)], [Quantities(J=0.1, G=1.0)], lam=1.0, c=1.0),
-        lambda ax: newgame.codes_and_aggregate(ax, gaussian.optimum(3.0, 1.0)),
+        lambda ax: self_labelling.tilted_priors(ax, (0.5, 2.0), (-1.0, 1.0)),
+        lambda ax: self_labelling.moved_threshold(ax, (0.0, 0.5)),
+        lambda ax: the_new_game.condition_map(ax, 0.5),
+        lambda ax: the_new_game.loss_along_paths(ax, 0.5, lam=0.9, c=1.0),
+        lambda ax: the_new_game.gap_plane(ax, [Quantities(J=1.0)], [Quantities(J=0.1, G=1.0)], lam=1.0, c=1.0),
+        lambda ax: the_new_game.codes_and_aggregate(ax, linear_gaussian.optimum(3.0, 1.0)),
     ],
 )
 def test_figures_draw(ax, draw):
@@ -79,5 +83,5 @@ def test_figures_draw(ax, draw):
 
 def test_a_finished_run_lands_on_its_prediction(ax):
     history = pd.DataFrame({"step": [1, 2], "rate": [2.0, 1.6], "mi": [np.nan, 0.01]})
-    labelling.landing(ax, history, lam=0.5, d=16)
+    self_labelling.landing(ax, history, lam=0.5, d=16)
     assert any("predicted" in text.get_text() for text in ax.texts)

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from klcourse.figures import beta, constraint, verdict
-from klcourse.figures.seeds import by_seed, count_seeds, interval, mean_sd, over_seeds
+from klcourse.figures import beta_vae, the_constraint, verdict
+from klcourse.studies import by_seed, count_seeds, interval, mean_sd, over_seeds
 
 matplotlib.use("Agg")
 RUNS = pd.DataFrame(
@@ -49,7 +49,7 @@ def drawn(ax) -> list[np.ndarray]:
 def test_paths_show_every_seed_and_their_mean():
     fig, ax = plt.subplots()
     runs = np.arange(12.0).reshape(2, 2, 3)  # (seeds, (R, I), times)
-    constraint.paths(ax, list(runs), "#0072B2", "λ = 1", (1, 1))
+    the_constraint.paths(ax, list(runs), "#0072B2", "λ = 1", (1, 1))
     lines = drawn(ax)
     for expected in (*runs, runs.mean(0)):
         assert any(line.shape == (3, 2) and np.array_equal(line, expected.T) for line in lines)
@@ -59,10 +59,10 @@ def test_paths_show_every_seed_and_their_mean():
 
 def test_the_measured_curve_goes_through_the_means():
     rates, betas = np.array([1.0, 3.0, 5.0, 7.0]), np.array([2.0, 2.0, 0.5, 0.5])
-    fig = beta.measured_curve(rates, 10 - rates, betas, named=(2.0,))
+    fig = beta_vae.measured_curve(rates, 10 - rates, betas, named=(2.0,))
     assert any(np.array_equal(line, [[2, 8], [6, 4]]) for line in drawn(fig.axes[0]))
     plt.close(fig)
-    one = beta.measured_curve(rates[::2], 10 - rates[::2], betas[::2], named=())
+    one = beta_vae.measured_curve(rates[::2], 10 - rates[::2], betas[::2], named=())
     assert any(np.array_equal(line, [[1, 9], [5, 5]]) for line in drawn(one.axes[0]))
     plt.close(one)
 
@@ -74,6 +74,6 @@ def test_the_frontier_and_the_readings_can_be_drawn(n):
     fig.canvas.draw()
     plt.close(fig)
     fig, ax = plt.subplots()
-    constraint.readings(ax, {"1. slope": (values, values, "D", "#009E73")}, 3.0, line=(values, values))
+    the_constraint.readings(ax, {"1. slope": (values, values, "D", "#009E73")}, 3.0, line=(values, values))
     fig.canvas.draw()
     plt.close(fig)

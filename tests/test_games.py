@@ -10,14 +10,12 @@ from hypothesis import strategies as st
 
 from klcourse import games as g
 from klcourse.exact.discrete import DiscreteVAE, random_vae
-from klcourse.exact.gaussian import LinearGaussianVAE, optimum
+from klcourse.exact.linear_gaussian import LinearGaussianVAE, optimum
 
 many = settings(max_examples=300, derandomize=True, deadline=None)
 payoffs = st.integers(-3, 3).map(float)  # few values, so that ties are common
 tables = st.tuples(st.integers(1, 3), st.integers(1, 3)).flatmap(
-    lambda s: st.tuples(
-        *[st.lists(st.lists(payoffs, min_size=s[1], max_size=s[1]), min_size=s[0], max_size=s[0])] * 2
-    )
+    lambda s: st.tuples(*[st.lists(st.lists(payoffs, min_size=s[1], max_size=s[1]), min_size=s[0], max_size=s[0])] * 2)
 )
 numbers = st.builds(
     lambda log_p, J, G, info, M, drop: g.Quantities(log_p, J, G, info + M, M, log_p - drop, info),
@@ -96,20 +94,14 @@ def test_dominance_against_enumeration(pair) -> None:
 
 def test_prisoners_dilemma_pennies_and_battle() -> None:
     prisoners = g.Game([[3, 0], [5, 1]], [[3, 5], [0, 1]], rows=("stay", "talk"), columns=("stay", "talk"))
-    assert [e.names for e in prisoners.equilibria()] == [("talk", "talk")] and prisoners.equilibria()[
-        0
-    ].strict
+    assert [e.names for e in prisoners.equilibria()] == [("talk", "talk")] and prisoners.equilibria()[0].strict
     assert [(d.player, d.better, d.strict) for d in prisoners.dominance()] == [
         ("A", "talk", True),
         ("B", "talk", True),
     ]
     assert prisoners.potential() is not None and prisoners.payoff_dominant().names == ("talk", "talk")
     pennies = g.Game([[1, -1], [-1, 1]], [[-1, 1], [1, -1]])
-    assert (
-        pennies.equilibria() == []
-        and pennies.potential() is None
-        and "No pure equilibrium" in pennies.describe()
-    )
+    assert pennies.equilibria() == [] and pennies.potential() is None and "No pure equilibrium" in pennies.describe()
     battle = g.Game([[2, 0], [0, 1]], [[1, 0], [0, 2]])
     assert {e.cell for e in battle.equilibria()} == {(0, 0), (1, 1)} and battle.payoff_dominant() is None
 
@@ -146,9 +138,7 @@ def test_infinite_payoffs_and_bad_input() -> None:
 def test_vae_matrix_letter_and_readings(x: g.Quantities) -> None:
     game = g.vae_game(x)
     assert np.allclose(game.a, [[x.log_p, x.log_p - x.M], [x.log_p - x.J, x.elbo]])
-    assert (
-        game.is_equilibrium(0, 0) and (game.a <= game.a[0, 0] + 1e-12).all()
-    )  # own marginal: collapse is a maximum
+    assert game.is_equilibrium(0, 0) and (game.a <= game.a[0, 0] + 1e-12).all()  # own marginal: collapse is a maximum
     best = g.vae_game(x, free="best", encoder="unchanged")
     assert np.allclose(best.a[0], [x.L0, x.L0 - x.R])
     letter = g.vae_game(x, free="best")  # A5: there A's condition is ELBO >= L0 - M
@@ -167,10 +157,7 @@ def test_vae_matrix_cells_are_the_models(model: DiscreteVAE) -> None:
     for free, decoder in (("own", own), ("best", best)):
         formula = g.vae_game(g.Quantities.of(model), free=free, encoder="unchanged")
         real = g.profile_game(
-            [
-                [model.with_(decoder=d, encoder=q) for q in (prior_q, model.encoder)]
-                for d in (decoder, model.decoder)
-            ],
+            [[model.with_(decoder=d, encoder=q) for q in (prior_q, model.encoder)] for d in (decoder, model.decoder)],
             lambda m: m.elbo,
         )
         assert np.allclose(formula.a, real.a, atol=1e-9)
@@ -199,13 +186,9 @@ def test_quantities_of_a_gaussian_by_quadrature(var, w, v, s2, m, sigma2) -> Non
 
     W = weights[:, None] * weights[None, :]
     log_p = float(weights @ log_normal(data[:, 0], 0.2, w * w + sigma2))
-    assert np.isclose(x.log_p, log_p) and np.isclose(
-        x.log_p - x.J, (W * log_normal(data, w * z + 0.2, sigma2)).sum()
-    )
+    assert np.isclose(x.log_p, log_p) and np.isclose(x.log_p - x.J, (W * log_normal(data, w * z + 0.2, sigma2)).sum())
     q = v * data + m + np.sqrt(s2) * z
-    elbo = (
-        W * (log_normal(data, w * q + 0.2, sigma2) + log_normal(q, 0, 1) - log_normal(q, v * data + m, s2))
-    ).sum()
+    elbo = (W * (log_normal(data, w * q + 0.2, sigma2) + log_normal(q, 0, 1) - log_normal(q, v * data + m, s2))).sum()
     assert np.isclose(x.elbo, elbo) and np.isclose(x.L0, weights @ log_normal(data[:, 0], 0, sigma2))
 
 
@@ -214,9 +197,7 @@ def test_coordination_both_ways() -> None:
     strong = g.vae_game(g.Quantities.of(optimum(5.0, 1.0)), free="best", encoder="unchanged")
     assert {e.cell for e in strong.equilibria()} == {(0, 0), (1, 1)}
     assert strong.payoff_dominant().cell == (1, 1)
-    weak = g.vae_game(
-        g.Quantities.of(LinearGaussianVAE(1.0, 0.5, 0.5, data_var=0.5)), free="best", encoder="unchanged"
-    )
+    weak = g.vae_game(g.Quantities.of(LinearGaussianVAE(1.0, 0.5, 0.5, data_var=0.5)), free="best", encoder="unchanged")
     assert [e.cell for e in weak.equilibria()] == [(0, 0)]
 
 
@@ -243,9 +224,7 @@ def test_self_labelling_f() -> None:
     assert np.allclose(f, [[-1.0, 0.0], [-1.0, 0.0]])  # half the time 4 away, times .5; never away
 
 
-constrained = st.tuples(
-    numbers, numbers, st.floats(0, 4), st.floats(0.05, 3), st.sampled_from([1.0, 2.0, 4.0])
-)
+constrained = st.tuples(numbers, numbers, st.floats(0, 4), st.floats(0.05, 3), st.sampled_from([1.0, 2.0, 4.0]))
 
 
 @many
@@ -327,9 +306,7 @@ def test_measured_game() -> None:
     pairs = [((0, 0), (0, 1)), ((0, 0), (1, 0)), ((1, 1), (0, 1)), ((1, 1), (1, 0))]
     assert all(game.tol >= 2 * np.hypot(se[p], se[q]) - 1e-12 for p, q in pairs)
     assert {e.cell: e.strict for e in game.equilibria()}[1, 1] and "±" in game.to_html()
-    assert not {e.cell: e.strict for e in game.equilibria()}[
-        0, 0
-    ]  # half a nat is not more than the seeds allow
+    assert not {e.cell: e.strict for e in game.equilibria()}[0, 0]  # half a nat is not more than the seeds allow
 
 
 # --- display and dynamics --------------------------------------------------------------------------------
@@ -353,9 +330,7 @@ def test_mixed_equilibria() -> None:
     assert len(found) == 1 and np.allclose(found[0][0], 0.5) and np.allclose(found[0][1], 0.5)
     battle = g.mixed_equilibria(g.Game([[2, 0], [0, 1]], [[1, 0], [0, 2]]))
     assert len(battle) == 3 and np.allclose(battle[2][0], [2 / 3, 1 / 3])
-    tied = g.mixed_equilibria(
-        g.Game([[1.0, 1.0], [0.0, 1.0]])
-    )  # degenerate: every pure equilibrium must be there
+    tied = g.mixed_equilibria(g.Game([[1.0, 1.0], [0.0, 1.0]]))  # degenerate: every pure equilibrium must be there
     pure = {(int(np.argmax(x)), int(np.argmax(y))) for x, y in tied if x.max() == 1 and y.max() == 1}
     assert pure >= {(0, 0), (0, 1), (1, 1)}
     with pytest.raises(ValueError, match="finite"):
@@ -379,7 +354,4 @@ def test_import_is_light() -> None:
         "import sys, klcourse.games, klcourse.ledger; "
         "print([m for m in ('torch', 'nashpy', 'pandas', 'matplotlib') if m in sys.modules])"
     )
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        == "[]\n"
-    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -10,9 +10,10 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from klcourse import generation as gen
 from klcourse.data import EOS, PAD, SPECIALS, Dataset, grammar, load
-from klcourse.models import build_vae, normal
+from klcourse.gaussians import normal
+from klcourse.measure import text as gen
+from klcourse.models import build_vae
 
 WORDS = ("a", "b", "c", "d", "e")
 sentences = st.lists(st.sampled_from(WORDS), max_size=6).map(tuple)
@@ -68,8 +69,10 @@ def bleu_by_hand(real, h):
         return 0.0
     logs = []
     for n in (1, 2, 3):
+
         def grams(s, n=n):
-            return Counter(s[i:i + n] for i in range(len(s) - n + 1))
+            return Counter(s[i : i + n] for i in range(len(s) - n + 1))
+
         right, total = sum((grams(h) & grams(real)).values()), max(1, sum(grams(h).values()))
         right, total = (right, total) if n == 1 else (right + 1, total + 1)
         if right == 0:
@@ -98,7 +101,7 @@ def test_bleu_of_equal_sentences_is_one_where_the_papers_smoothing_gives_more():
 @given(st.lists(sentences, min_size=2, max_size=6))
 @example([("a", "b", "c")] * 3 + [("a",)])
 def test_self_bleu_is_each_against_all_others(group):
-    brute = np.mean([gen.bleu(group[:i] + group[i + 1:], h) for i, h in enumerate(group)])
+    brute = np.mean([gen.bleu(group[:i] + group[i + 1 :], h) for i, h in enumerate(group)])
     assert math.isclose(gen.self_bleu(group), brute, abs_tol=1e-12)
 
 
@@ -119,7 +122,7 @@ def test_precision_is_high_for_one_good_sentence_and_recall_is_not():
 
 @given(st.lists(sentences, max_size=6), st.integers(1, 3))
 def test_distinct_counts_ngrams(group, n):
-    grams = [" ".join(s[i:i + n]) for s in group for i in range(len(s) - n + 1)]
+    grams = [" ".join(s[i : i + n]) for s in group for i in range(len(s) - n + 1)]
     assert gen.distinct(group, n) == (len(set(grams)) / len(grams) if grams else 0)
 
 
@@ -233,11 +236,14 @@ def test_small_numbers_of_sentences_give_plain_numbers(n):
     assert ("self_bleu" in found) == ("greedy_self_bleu" in found) == (n > 1) and "valid" not in found
 
 
-@pytest.mark.parametrize("options, per_condition, match", [
-    ({"n_labels": 0}, 2, "no condition.*conditional=True"),
-    ({"n_labels": 5}, 2, "knows 5 labels and grammar has 20"),
-    ({}, 0, "per_condition = 0: choose 1 or more"),
-])
+@pytest.mark.parametrize(
+    "options, per_condition, match",
+    [
+        ({"n_labels": 0}, 2, "no condition.*conditional=True"),
+        ({"n_labels": 5}, 2, "knows 5 labels and grammar has 20"),
+        ({}, 0, "per_condition = 0: choose 1 or more"),
+    ],
+)
 def test_bad_input_is_named(data, options, per_condition, match):
     with pytest.raises(ValueError, match=match):
         gen.diversity(small(data, **options), data, per_condition=per_condition)

@@ -93,11 +93,20 @@ def test_what_is_not_in_the_grammar_has_no_parse(one, two, data):
     assert g.parse(other) == listed().get(other)
 
 
-@pytest.mark.parametrize("text", [
-    "", ".", "my sister", "my sister cook the soup again yesterday .", "the children cooks the soup again every day .",
-    "my sister cooked the wall again yesterday .", "my sister cooked the soup again tomorrow .",
-    "did my sister cooked the soup again yesterday ?", "my sister cooked the soup again yesterday ?",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ".",
+        "my sister",
+        "my sister cook the soup again yesterday .",
+        "the children cooks the soup again every day .",
+        "my sister cooked the wall again yesterday .",
+        "my sister cooked the soup again tomorrow .",
+        "did my sister cooked the soup again yesterday ?",
+        "my sister cooked the soup again yesterday ?",
+    ],
+)
 def test_wrong_agreement_object_tense_and_mark_are_not_valid(text):
     assert g.parse(text) is None
 
@@ -109,14 +118,20 @@ def test_what_parse_gives_may_be_changed_without_harm():
     assert g.parse(text)[1]["subject"] == "my sister" and "never" not in g.distribution("time", 0)
 
 
-@pytest.mark.parametrize("call, match", [
-    (lambda: g.distribution("colour", 0), "unknown factor 'colour'.*form, subject"),
-    (lambda: g.distribution("form", 20), "condition 20: choose a number from 0 to 19"),
-    (lambda: list(g.sentences(-1)), "condition -1"),
-    (lambda: g.log_prob("x", 20), "condition 20"),
-    (lambda: g.sentence(0, dict(form="song")), "form = 'song': choose one of statement"),
-    (lambda: g.sentence(0, dict(form="passive", subject="a friend", object="wall")), "object = 'wall': choose one of soup"),
-])
+@pytest.mark.parametrize(
+    "call, match",
+    [
+        (lambda: g.distribution("colour", 0), "unknown factor 'colour'.*form, subject"),
+        (lambda: g.distribution("form", 20), "condition 20: choose a number from 0 to 19"),
+        (lambda: list(g.sentences(-1)), "condition -1"),
+        (lambda: g.log_prob("x", 20), "condition 20"),
+        (lambda: g.sentence(0, dict(form="song")), "form = 'song': choose one of statement"),
+        (
+            lambda: g.sentence(0, dict(form="passive", subject="a friend", object="wall")),
+            "object = 'wall': choose one of soup",
+        ),
+    ],
+)
 def test_bad_values_are_named(call, match):
     with pytest.raises(ValueError, match=match):
         call()
@@ -185,8 +200,9 @@ def test_factors_have_their_probabilities_and_are_independent(data, part):
     parsed = [g.parse(words)[1] for words in words_of(data, getattr(data, part))]
     labels = getattr(data, f"{part}_labels")
     n = len(parsed)
-    index = {name: np.array([list(g.distribution(name, y)).index(f[name]) for f, y in zip(parsed, labels)])
-             for name in g.FACTORS}
+    index = {
+        name: np.array([list(g.distribution(name, y)).index(f[name]) for f, y in zip(parsed, labels)]) for name in g.FACTORS
+    }
     for name, values in index.items():
         expected = n * np.array(list(g.distribution(name, 0).values()))
         chi2 = ((np.bincount(values, minlength=4) - expected) ** 2 / expected).sum()
@@ -201,8 +217,12 @@ def test_test_sentences_are_in_training_as_often_as_chance_has_it(data):
     """A fresh draw x of condition y is among 400 others with probability 1 - (1 - p(x|y))^400."""
     known = set(words_of(data, data.train))
     seen = np.array([words in known for words in words_of(data, data.test)])
-    chance = np.array([1 - (1 - math.exp(g.log_prob(words, y))) ** 400
-                       for words, y in zip(words_of(data, data.test), data.test_labels.tolist())])
+    chance = np.array(
+        [
+            1 - (1 - math.exp(g.log_prob(words, y))) ** 400
+            for words, y in zip(words_of(data, data.test), data.test_labels.tolist())
+        ]
+    )
     assert abs(seen.sum() - chance.sum()) < 4 * math.sqrt((chance * (1 - chance)).sum())
 
 
@@ -215,8 +235,10 @@ def test_streams_are_different_and_longer_ones_keep_their_draws():
 def test_dataset_is_the_recorded_one_in_any_process(data):
     recorded = json.loads(Path(__file__).with_name("data_fingerprints.json").read_text())["grammar"]
     assert data.fingerprint == recorded["fingerprint"] and recorded["versions"] == {}
-    code = ("import random, numpy; random.seed(5); numpy.random.seed(5)\n"
-            "from klcourse.data import load; print(load('grammar').fingerprint)")
+    code = (
+        "import random, numpy; random.seed(5); numpy.random.seed(5)\n"
+        "from klcourse.data import load; print(load('grammar').fingerprint)"
+    )
     env = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7"}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == data.fingerprint

@@ -99,9 +99,7 @@ def test_batch_switch() -> None:
     for _ in range(40_000):  # D + beta R has slope lam* = beta - s near c; the batch sees R plus noise
         R -= 0.002 * (beta_minus_slope - lam * (R + tau * rng.normal() < c))
         tail.append(R)
-    assert np.mean(tail[10_000:]) == pytest.approx(
-        c - tau * NormalDist().inv_cdf(beta_minus_slope / lam), abs=0.005
-    )
+    assert np.mean(tail[10_000:]) == pytest.approx(c - tau * NormalDist().inv_cdf(beta_minus_slope / lam), abs=0.005)
 
 
 def _train(var: float, beta: float, lam: float, c: float) -> tuple[float, float]:
@@ -167,15 +165,9 @@ def test_records_are_complete_and_point_somewhere() -> None:
     assert [c.id for c in ledger.CLAIMS] == list(EXPECTED)
     for entry in ledger.CLAIMS:
         assert entry.words and entry.where and entry.reading and entry.reason
-        assert not any(
-            verdict in (entry.words + entry.reason).lower() for verdict in ("fails as written", "holds if")
-        )
+        assert not any(verdict in (entry.words + entry.reason).lower() for verdict in ("fails as written", "holds if"))
         file, test = entry.test.split("::")
-        names = {
-            node.name
-            for node in ast.parse((ROOT / file).read_text()).body
-            if isinstance(node, ast.FunctionDef)
-        }
+        names = {node.name for node in ast.parse((ROOT / file).read_text()).body if isinstance(node, ast.FunctionDef)}
         assert test in names, entry.test
         assert entry.notebook.endswith("#" + entry.id)
     with pytest.raises(ValueError, match="choose one of"):

@@ -8,8 +8,9 @@ import torch
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from klcourse import metrics
-from klcourse.models import VAE, build_vae, gaussian_kl
+from klcourse import measure
+from klcourse.gaussians import gaussian_kl
+from klcourse.models import VAE, build_vae
 
 
 def gaussians(n, d, v=1.5, s2=0.5, seed=0):
@@ -30,7 +31,7 @@ class LinearDecoder(torch.nn.Module):
         self.w, self.sigma2 = torch.nn.Parameter(torch.tensor(w)), sigma2
 
     def log_px(self, x, h, generator=None):
-        return metrics.log_normal(x, self.w * h, torch.full_like(x, math.log(self.sigma2)))
+        return measure.log_normal(x, self.w * h, torch.full_like(x, math.log(self.sigma2)))
 
 
 class LinearEncoder(torch.nn.Module):
@@ -46,7 +47,7 @@ def linear():
 @pytest.mark.parametrize("n, d, v", [(400, 1, 1.5), (400, 3, 1.0), (1000, 2, 2.0)])
 def test_mutual_information_sandwich(n, d, v):
     exact = d / 2 * math.log(1 + v**2 / 0.5)
-    runs = [metrics.mutual_information(*gaussians(n, d, v, seed=s), generator(s)) for s in range(10)]
+    runs = [measure.mutual_information(*gaussians(n, d, v, seed=s), generator(s)) for s in range(10)]
     lower, upper = np.mean([r.lower for r in runs]), np.mean([r.upper for r in runs])
     assert lower - 0.05 <= exact <= upper + 0.05  # 0.05: sampling error of the means
     assert upper - lower < 0.5
@@ -55,34 +56,34 @@ def test_mutual_information_sandwich(n, d, v):
 
 def test_mutual_information_above_the_cap():
     """Far-apart posteriors: the lower bound stops at log N, the upper bound does not (theory: d = 8, I = 6.44, N = 1024)."""
-    mi = metrics.mutual_information(*gaussians(1024, 8, v=2.0, s2=1.0), generator())
+    mi = measure.mutual_information(*gaussians(1024, 8, v=2.0, s2=1.0), generator())
     assert 5 < mi.lower < 6.44 < mi.upper < 9
 
 
 def test_mutual_information_is_brute_force():
     mu, logvar = (t.double() for t in gaussians(7, 2))
-    z = metrics.reparameterise(mu, logvar, generator())
+    z = measure.reparameterise(mu, logvar, generator())
     q = lambda i, j: norm.pdf(z[i], mu[j], (0.5 * logvar[j]).exp()).prod()  # noqa: E731
     lower = np.mean([math.log(q(i, i) / np.mean([q(i, j) for j in range(7)])) for i in range(7)])
     upper = np.mean([math.log(q(i, i) / np.mean([q(i, j) for j in range(7) if j != i])) for i in range(7)])
-    mi = metrics.mutual_information(mu, logvar, generator())
+    mi = measure.mutual_information(mu, logvar, generator())
     assert mi.lower == pytest.approx(lower, abs=1e-9) and mi.upper == pytest.approx(upper, abs=1e-9)
 
 
 def test_collapsed_posteriors_have_no_information():
     zero = torch.zeros(300, 5)
-    mi = metrics.mutual_information(zero, zero, generator())
+    mi = measure.mutual_information(zero, zero, generator())
     assert mi.lower == pytest.approx(0, abs=1e-12) and mi.upper == pytest.approx(0, abs=1e-12)
-    assert metrics.rate(zero, zero) == 0 and metrics.active_units(zero) == 0
-    assert metrics.total_correlation(zero, zero, generator()) == pytest.approx(0, abs=1e-12)
+    assert measure.rate(zero, zero) == 0 and measure.active_units(zero) == 0
+    assert measure.total_correlation(zero, zero, generator()) == pytest.approx(0, abs=1e-12)
 
 
 def test_lazy_posteriors_have_rate_but_no_information():
     """Theory A9: q(z|x) = N(m, I) for every x."""
     m = torch.tensor([[3.0, 1.0]]).expand(300, 2)
-    assert metrics.rate(m, torch.zeros(300, 2)) == pytest.approx(5)
-    assert metrics.mutual_information(m, torch.zeros(300, 2), generator()).upper == pytest.approx(0, abs=1e-9)
-    assert metrics.active_units(m) == 0
+    assert measure.rate(m, torch.zeros(300, 2)) == pytest.approx(5)
+    assert measure.mutual_information(m, torch.zeros(300, 2), generator()).upper == pytest.approx(0, abs=1e-9)
+    assert measure.active_units(m) == 0
 
 
 def test_elbo_surgery():
@@ -91,41 +92,41 @@ def test_elbo_surgery():
     q = lambda z: np.mean([norm.pdf(z, m, math.exp(0.5 * lv)) for m, lv in zip(mu[:, 0], logvar[:, 0])])  # noqa: E731
     m = quad(lambda z: q(z) * math.log(q(z) / norm.pdf(z)), -8, 8, limit=200)[0]
     many = mu.repeat(600, 1), logvar.repeat(600, 1)  # many samples of z, the same q(z): brings the sampling error down
-    mi = metrics.mutual_information(*many, generator())
-    assert mi.lower == pytest.approx(metrics.rate(mu, logvar) - m, abs=0.02)
+    mi = measure.mutual_information(*many, generator())
+    assert mi.lower == pytest.approx(measure.rate(mu, logvar) - m, abs=0.02)
 
 
 def test_total_correlation_of_a_correlated_aggregate():
     """q(z) normal with correlation r: TC = -1/2 ln(1 - r^2)."""
     x = torch.randn(2000, 1, generator=generator())
     mu, logvar = torch.cat([x, x], 1), torch.full((2000, 2), math.log(0.5))
-    assert metrics.total_correlation(mu, logvar, generator(1)) == pytest.approx(
+    assert measure.total_correlation(mu, logvar, generator(1)) == pytest.approx(
         -0.5 * math.log(1 - (1 / 1.5) ** 2), abs=0.08
     )
 
 
 def test_active_units_counts_the_means_that_move():
     mu = torch.randn(500, 3, generator=generator()) * torch.tensor([1.0, 0.2, 0.05])
-    assert metrics.active_units(mu) == 2
+    assert measure.active_units(mu) == 2
 
 
 def test_iw_nll_with_one_sample_is_the_sampled_elbo(linear):
     x = torch.randn(50, 2, generator=generator()).double()
-    mu, logvar = metrics.posteriors(linear, x)
-    z = metrics.reparameterise(mu, logvar, generator(5))
-    prior = metrics.log_normal(z, torch.zeros_like(z), torch.zeros_like(z))
-    elbo = linear.log_px(x, z) + prior - metrics.log_normal(z, mu, logvar)
-    torch.testing.assert_close(metrics.iw_nll(linear, x, samples=1, generator=generator(5)), -elbo)
+    mu, logvar = measure.posteriors(linear, x)
+    z = measure.reparameterise(mu, logvar, generator(5))
+    prior = measure.log_normal(z, torch.zeros_like(z), torch.zeros_like(z))
+    elbo = linear.log_px(x, z) + prior - measure.log_normal(z, mu, logvar)
+    torch.testing.assert_close(measure.iw_nll(linear, x, samples=1, generator=generator(5)), -elbo)
 
 
 def test_iw_nll_tightens_to_log_p(linear):
     """K = 1 agrees with the closed-form-KL ELBO in expectation; large K reaches log p(x) = log N(x; 0, w^2 + sigma2)."""
     x = torch.randn(400, 2, generator=generator()).double()
-    exact = -metrics.log_normal(x, torch.zeros_like(x), torch.full_like(x, math.log(0.8**2 + 0.3))).mean().item()
-    nll = [metrics.iw_nll(linear, x, samples=k, generator=generator(k)).mean().item() for k in (1, 10, 1000)]
+    exact = -measure.log_normal(x, torch.zeros_like(x), torch.full_like(x, math.log(0.8**2 + 0.3))).mean().item()
+    nll = [measure.iw_nll(linear, x, samples=k, generator=generator(k)).mean().item() for k in (1, 10, 1000)]
     assert nll[0] > nll[1] > nll[2] > exact - 0.01
     assert nll[2] == pytest.approx(exact, abs=0.01)
-    mu, logvar = metrics.posteriors(linear, x)
+    mu, logvar = measure.posteriors(linear, x)
     var, s2 = logvar.exp(), 0.3
     distortion = 0.5 * (((x - 0.8 * mu) ** 2 + 0.64 * var) / s2 + math.log(2 * math.pi * s2)).sum(-1)
     assert nll[0] == pytest.approx((distortion + gaussian_kl(mu, logvar)).mean().item(), abs=0.15)
@@ -133,10 +134,10 @@ def test_iw_nll_tightens_to_log_p(linear):
 
 def test_chunks_change_nothing(linear, monkeypatch):
     x = torch.randn(60, 2, generator=generator()).double()
-    whole = metrics.evaluate(linear, x, iw_samples=8)
+    whole = measure.evaluate(linear, x, iw_samples=8)
     monkeypatch.setattr(metrics, "ROWS", 16)
     monkeypatch.setattr(metrics, "CELLS", 200)
-    assert metrics.evaluate(linear, x, iw_samples=8) == pytest.approx(whole, rel=1e-9)
+    assert measure.evaluate(linear, x, iw_samples=8) == pytest.approx(whole, rel=1e-9)
 
 
 def test_memory_is_bounded():
@@ -145,24 +146,24 @@ def test_memory_is_bounded():
 
     mu, logvar = gaussians(5000, 16)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as p:
-        metrics.total_correlation(mu[:2000], logvar[:2000], generator())
-        metrics.mutual_information(mu, logvar, generator())
+        measure.total_correlation(mu[:2000], logvar[:2000], generator())
+        measure.mutual_information(mu, logvar, generator())
     largest = max(e.cpu_memory_usage for e in p.events())
     assert 0 < largest < 100e6
 
 
 def test_shuffle_gap_tells_whether_the_decoder_listens(linear):
     x = torch.randn(200, 2, generator=generator()).double()
-    assert metrics.evaluate(linear, x, iw_samples=0)["shuffle_gap"] > 0.1
+    assert measure.evaluate(linear, x, iw_samples=0)["shuffle_gap"] > 0.1
     torch.nn.init.zeros_(linear.decoder.w)  # now it is deaf, though the encoder still speaks
-    deaf = metrics.evaluate(linear, x, iw_samples=0)
+    deaf = measure.evaluate(linear, x, iw_samples=0)
     assert deaf["shuffle_gap"] == pytest.approx(0, abs=1e-9) and deaf["mi"] > 0.05
 
 
 def test_evaluate_on_text_counts_eos():
     model = build_vae("text", "lstm", latent_dim=2, hidden=8, vocab_size=6)
     x = torch.tensor([[4, 5, 2, 0], [4, 2, 0, 0], [5, 5, 4, 2]])
-    out = metrics.evaluate(model, x, iw_samples=4, text=True)
+    out = measure.evaluate(model, x, iw_samples=4, text=True)
     assert out["elbo_ppl"] == pytest.approx(math.exp((out["distortion"] + out["rate"]) * 3 / 9))
     assert out["iw_ppl"] == pytest.approx(math.exp(out["iw_nll"] * 3 / 9))
     assert out["reconstruction_ppl"] < out["elbo_ppl"]
@@ -173,12 +174,12 @@ def test_evaluate_on_text_counts_eos():
 def test_evaluate_leaves_the_model_as_it_was(linear):
     linear.train()
     before = torch.get_rng_state()
-    metrics.evaluate(linear, torch.randn(4, 2, generator=generator()).double(), iw_samples=2)
+    measure.evaluate(linear, torch.randn(4, 2, generator=generator()).double(), iw_samples=2)
     assert linear.training and torch.equal(before, torch.get_rng_state())
 
 
 def test_too_little_is_refused(linear):
     with pytest.raises(ValueError, match="at least 2"):
-        metrics.mutual_information(torch.zeros(1, 2), torch.zeros(1, 2))
+        measure.mutual_information(torch.zeros(1, 2), torch.zeros(1, 2))
     with pytest.raises(ValueError, match="0 samples"):
-        metrics.iw_nll(linear, torch.zeros(3, 2).double(), samples=0)
+        measure.iw_nll(linear, torch.zeros(3, 2).double(), samples=0)

@@ -8,15 +8,8 @@ import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
 from klcourse.data import EOS, PAD
-from klcourse.models import (
-    SIDE,
-    MaskedConv2d,
-    PixelCNNDecoder,
-    TextDecoder,
-    build_vae,
-    gaussian_kl,
-    reparameterise,
-)
+from klcourse.gaussians import gaussian_kl, reparameterise
+from klcourse.models import SIDE, MaskedConv2d, PixelCNNDecoder, TextDecoder, build_vae
 
 IMAGE = dict(latent_dim=3, hidden=12)
 TEXT = dict(latent_dim=3, hidden=12, vocab_size=9)

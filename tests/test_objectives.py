@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.distributions import Independent, Normal
 
-from klcourse.models import gaussian_kl
+from klcourse.gaussians import gaussian_kl
 from klcourse.objectives import (
     ELBO,
     OBJECTIVES,
@@ -23,11 +23,11 @@ from klcourse.objectives import (
     DualAscent,
     FreeBits,
     FreeBitsPerDim,
-    InformationHinge,
+    InfoHinge,
     InfoVAE,
     LinearAnnealing,
-    MIConstraint,
     Objective,
+    RateHinge,
     SelfLabelling,
     Terms,
     make_objective,
@@ -54,8 +54,8 @@ def loss_and_gradient(objective, **options):
 
 
 KNOBS = [
-    (MIConstraint(lam=0.5, c=50), "lam", 0.7),
-    (MIConstraint(lam=0.5, c=50), "beta", 3.0),
+    (RateHinge(lam=0.5, c=50), "lam", 0.7),
+    (RateHinge(lam=0.5, c=50), "beta", 3.0),
     (BetaVAE(beta=2), "beta", 3.0),
     (SelfLabelling(lam=0.5), "lam", 0.7),
     (BetaTC(beta=2), "beta", 3.0),
@@ -67,19 +67,19 @@ KNOBS = [
     (Capacity(lam=0.5, c=1), "lam", 0.7),
     (DualAscent(lam=0.5), "lam", 0.7),
     (DualAscent(lam=0.5), "beta", 2.0),
-    (InformationHinge(lam=0.5, c=1.7), "lam", 0.7),
-    (InformationHinge(lam=0.5, c=1.7), "beta", 2.0),
+    (InfoHinge(lam=0.5, c=1.7), "lam", 0.7),
+    (InfoHinge(lam=0.5, c=1.7), "beta", 2.0),
     (InfoVAE(lam=2), "lam", 3.0),
     (InfoVAE(lam=2), "beta", 1.0),
 ]
 TARGETS = [  # objectives with a target c: one value far above what the batch has, one a little lower, one below
-    (MIConstraint(lam=0.5), (50, 40, 0.01)),
+    (RateHinge(lam=0.5), (50, 40, 0.01)),
     (FreeBits(), (50, 40, 0.01)),
     (FreeBitsPerDim(), (50, 40, 0.01)),
     (Capacity(lam=0.5), (50, 40, 0.01)),
-    (InformationHinge(lam=0.5), (1.75, 1.7, 0.01)),
+    (InfoHinge(lam=0.5), (1.75, 1.7, 0.01)),
 ]
-ASCENT = [DualAscent(c=5, eta=0.1), MIConstraint(lam=0, c=5, eta=0.1)]
+ASCENT = [DualAscent(c=5, eta=0.1), RateHinge(lam=0, c=5, eta=0.1)]
 
 
 def test_no_knob_is_left_out_of_these_tests():
@@ -128,7 +128,7 @@ def test_the_hinge_is_the_article_formula(lam, c, beta, seed):
     """The switched form equals rec + beta kl + lam max(c - mean kl, 0), in value and, off the kink, in gradient."""
     terms, mu, logvar = batch(seed)
     literal = terms.rec.mean() + beta * terms.kl.mean() + lam * torch.clamp(c - terms.kl.mean(), min=0)
-    switched = MIConstraint(lam=lam, c=c, beta=beta)(terms)
+    switched = RateHinge(lam=lam, c=c, beta=beta)(terms)
     assert switched.item() == pytest.approx(literal.item(), rel=1e-12)
     if abs(c - terms.kl.mean().item()) > 1e-9:
         for a, b in zip(
@@ -139,7 +139,7 @@ def test_the_hinge_is_the_article_formula(lam, c, beta, seed):
 
 @pytest.mark.parametrize(
     "neutral",
-    [BetaVAE(beta=1), MIConstraint(lam=0, c=5), MIConstraint(lam=2, c=0), SelfLabelling(lam=0), BetaTC(beta=1)],
+    [BetaVAE(beta=1), RateHinge(lam=0, c=5), RateHinge(lam=2, c=0), SelfLabelling(lam=0), BetaTC(beta=1)],
     ids=str,
 )
 def test_neutral_settings_are_the_elbo(neutral):
@@ -150,7 +150,7 @@ def test_neutral_settings_are_the_elbo(neutral):
 
 
 def test_below_c_only_beta_minus_lam_matters():
-    _, a = loss_and_gradient(MIConstraint(beta=40, lam=30, c=500))
+    _, a = loss_and_gradient(RateHinge(beta=40, lam=30, c=500))
     _, b = loss_and_gradient(BetaVAE(beta=10))
     assert torch.equal(a, b)
 
@@ -158,18 +158,18 @@ def test_below_c_only_beta_minus_lam_matters():
 def test_penalty_on_tells_the_branch():
     terms, *_ = batch()
     mean = terms.kl.mean().item()
-    assert MIConstraint(lam=1, c=mean + 0.1).penalty_on(terms)
-    assert not MIConstraint(lam=1, c=mean - 0.1).penalty_on(terms)
+    assert RateHinge(lam=1, c=mean + 0.1).penalty_on(terms)
+    assert not RateHinge(lam=1, c=mean - 0.1).penalty_on(terms)
     assert not ELBO().penalty_on(terms)
 
 
 @pytest.mark.parametrize("objective", [cls() for cls in OBJECTIVES.values()], ids=lambda o: o.name)
 def test_scale_is_mean_over_examples_and_sum_over_dimensions(objective):
     """The same examples twice: the same loss. (An estimate over the batch depends on it: that part is switched off.)"""
-    for cls, knob, off in (BetaTC, "beta", 1), (InformationHinge, "lam", 0), (InfoVAE, "lam", 0):
+    for cls, knob, off in (BetaTC, "beta", 1), (InfoHinge, "lam", 0), (InfoVAE, "lam", 0):
         if isinstance(objective, cls):
             setattr(objective, knob, off)
-    if isinstance(objective, InformationHinge):
+    if isinstance(objective, InfoHinge):
         objective.c = 1
     terms, *_ = batch()
     twice = Terms(*(torch.cat([v, v]) if isinstance(v, torch.Tensor) else v for v in vars(terms).values()))
@@ -224,15 +224,15 @@ def test_made_by_name(name):
     [
         (lambda: make_objective("nll"), ValueError, "unknown objective 'nll'.*elbo"),
         (lambda: make_objective("elbo", beta=2), ValueError, "does not use beta; objectives that do: mi, beta, tc"),
-        (lambda: MIConstraint(lam=-1), ValueError, "lam = -1 .*>= 0"),
-        (lambda: setattr(MIConstraint(), "c", math.nan), ValueError, "c = nan"),
+        (lambda: RateHinge(lam=-1), ValueError, "lam = -1 .*>= 0"),
+        (lambda: setattr(RateHinge(), "c", math.nan), ValueError, "c = nan"),
         (lambda: setattr(BetaVAE(), "lam", 1), AttributeError, "no knob 'lam'; it has: beta"),
         (lambda: SelfLabelling(label="both"), ValueError, "'both'.*joint"),
         (lambda: CyclicalAnnealing(period=0), ValueError, "period = 0 .*>= 0.001"),
         (lambda: CyclicalAnnealing(ratio=1.5), ValueError, "ratio = 1.5 .*from 0 to 1"),
         (lambda: setattr(DualAscent(), "eta", -1), ValueError, "eta = -1"),
-        (lambda: InformationHinge(c=3)(batch()[0]), ValueError, "c = 3 .* 6 examples .* log 6 = 1.79 .*more than 20"),
-        (lambda: InformationHinge(c=1e9).check_batch_size(50), ValueError, "c = 10+.* log 50"),
+        (lambda: InfoHinge(c=3)(batch()[0]), ValueError, "c = 3 .* 6 examples .* log 6 = 1.79 .*more than 20"),
+        (lambda: InfoHinge(c=1e9).check_batch_size(50), ValueError, "c = 10+.* log 50"),
         (lambda: Objective()(batch()[0]), TypeError, "make_objective"),
         (lambda: SelfLabelling()(Terms(torch.ones(2), torch.ones(2))), ValueError, "needs a labelling network"),
     ],
@@ -243,7 +243,7 @@ def test_bad_values_are_refused(action, error, message):
 
 
 def test_a_refused_value_leaves_the_old_one():
-    objective = MIConstraint(lam=1)
+    objective = RateHinge(lam=1)
     with pytest.raises(ValueError):
         objective.lam = -3
     assert objective.lam == 1

@@ -91,9 +91,7 @@ def test_theory_and_data_do_not_import_torch(name):
 
 def test_import_klcourse_imports_nothing_else():
     code = "import sys; old = set(sys.modules); import klcourse; print(set(sys.modules) - old - {'klcourse'})"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=PACKAGE.parent, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 
 
@@ -180,9 +178,7 @@ def test_everything_imported_is_a_declared_dependency(root, project):
             if folder == PACKAGE:  # relative imports of the top level
                 names -= {unit(other) for other in files()}
             undeclared = {DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in names} - declared
-            assert not undeclared, (
-                f"{path.relative_to(root)} imports {undeclared}: add it to pyproject and requirements"
-            )
+            assert not undeclared, f"{path.relative_to(root)} imports {undeclared}: add it to pyproject and requirements"
 
 
 def test_optional_packages_are_tested_and_loaded_only_where_they_are_used(project):

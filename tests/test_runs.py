@@ -13,11 +13,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from klcourse import generation, runs
+from klcourse import runs
 from klcourse.__main__ import main
 from klcourse.data import load
-from klcourse.models import gaussian_kl
-from klcourse.runs import Interrupted, RunConfig, train
+from klcourse.gaussians import gaussian_kl
+from klcourse.measure import text
+from klcourse.runs import Interrupted, Run, train
 from klcourse.training import TrainingDiverged
 
 SMALL = dict(limit=300, batch_size=100, hidden=16, latent_dim=4, iw_samples=2)
@@ -83,7 +84,7 @@ def test_the_files_of_a_run(tmp_path, capsys):
     ids=lambda m: " ".join(map(str, m.values())),
 )
 def test_everything_trains(more):
-    run = train(RunConfig(**(SMALL | dict(epochs=1, limit=100) | more)), progress=False)
+    run = train(Run(**(SMALL | dict(epochs=1, limit=100) | more)), progress=False)
     expected = METRICS | ({"elbo_ppl", "iw_ppl", "reconstruction_ppl"} if more["data"] == "text" else set())
     assert set(run.metrics) == expected and all(np.isfinite(v) for v in run.metrics.values())
 
@@ -91,16 +92,16 @@ def test_everything_trains(more):
 def test_mi_every_measures_between_the_ends_of_epochs():
     """More rows, and the same training: measuring leaves the numbers alone."""
     config = SMALL | dict(batch_size=10, epochs=2, bn_gamma=0.5)  # 30 steps an epoch
-    run = train(RunConfig(**config, mi_every=8), progress=False)
+    run = train(Run(**config, mi_every=8), progress=False)
     assert list(run.history["step"]) == [8, 16, 20, 24, 30, 32, 40, 48, 56, 60]
     measured = run.history.dropna(subset=["mi", "mi_upper", "test_rate"])
     assert list(measured["step"]) == [8, 16, 24, 32, 40, 48, 56] and (measured["mi"] <= measured["mi_upper"]).all()
-    plain = train(RunConfig(**config), progress=False)
+    plain = train(Run(**config), progress=False)
     assert plain.metrics == run.metrics and plain.history["mi"].notna().sum() == 2
 
 
 def test_a_measured_row_is_of_the_model_after_that_step():
-    run = train(RunConfig(**SMALL, epochs=2, mi_every=2), progress=False)
+    run = train(Run(**SMALL, epochs=2, mi_every=2), progress=False)
     x, _ = runs.test_tensors(run.data, run.config, "cpu")
     mu, logvar = run.model.encode(x[: runs.PROBE])
     assert run.history["test_rate"].iloc[-1] == pytest.approx(gaussian_kl(mu, logvar).mean().item(), rel=1e-5)
@@ -108,14 +109,14 @@ def test_a_measured_row_is_of_the_model_after_that_step():
 
 
 def test_generate_adds_the_metrics_of_what_a_conditional_model_writes():
-    config = RunConfig(data="text", conditional=True, generate=2, **SMALL | dict(limit=100), epochs=1)
+    config = Run(data="text", conditional=True, generate=2, **SMALL | dict(limit=100), epochs=1)
     run = train(config, progress=False)
-    expected = generation.diversity(run.model, run.data, per_condition=2, seed=0)
+    expected = text.diversity(run.model, run.data, per_condition=2, seed=0)
     assert expected and {k: run.metrics[k] for k in expected} == expected
 
 
 def test_extra_encoder_steps_are_counted(tmp_path):
-    run = train(RunConfig(**SMALL, epochs=2, encoder_steps=4), tmp_path / "r", progress=False)
+    run = train(Run(**SMALL, epochs=2, encoder_steps=4), tmp_path / "r", progress=False)
     counted = json.loads((tmp_path / "r" / "run.json").read_text())["encoder_steps_done"]
     assert counted == run.trainer.encoder_steps_done and counted in (9, 18)  # 3 steps an epoch, 1 or 2 epochs
 
@@ -124,24 +125,24 @@ def test_a_text_of_ones_own(tmp_path):
     """One sentence a line, fewer of them than a usual mini-batch holds."""
     path = tmp_path / "mine.txt"
     path.write_text("\n".join(f"sentence number {i} is about {i % 7} things" for i in range(60)))
-    run = train(RunConfig(data=str(path), epochs=2, hidden=8, latent_dim=2, iw_samples=2), progress=False)
+    run = train(Run(data=str(path), epochs=2, hidden=8, latent_dim=2, iw_samples=2), progress=False)
     assert run.data.kind == "text" and np.isfinite(run.metrics["iw_ppl"])
 
 
 def test_same_seed_same_numbers_and_the_callers_random_numbers_stay():
     before = torch.get_rng_state()
-    config = RunConfig(**SMALL, epochs=1)
+    config = Run(**SMALL, epochs=1)
     a, b = (train(config, progress=False) for _ in range(2))
     assert a.metrics == b.metrics and torch.equal(before, torch.get_rng_state())
-    c = train(RunConfig(**SMALL, epochs=1, seed=1), progress=False)
+    c = train(Run(**SMALL, epochs=1, seed=1), progress=False)
     assert c.metrics["rate"] != a.metrics["rate"]
 
 
 def test_beta_eff_is_beta_minus_lam():
     """Below c the hinge with beta, lam is the beta-VAE with beta - lam: the same history, digit by digit."""
     more = dict(epochs=4, limit=500, hidden=32, latent_dim=8, iw_samples=0, lr=3e-3)
-    hinge = train(RunConfig(objective="mi", beta=40, lam=30, c=5, **more), progress=False).history
-    plain = train(RunConfig(objective="beta", beta=10, **more), progress=False).history
+    hinge = train(Run(objective="mi", beta=40, lam=30, c=5, **more), progress=False).history
+    plain = train(Run(objective="beta", beta=10, **more), progress=False).history
     assert (hinge["penalty_on"] == 1).all() and hinge["rate"].max() > 0.1  # below c all along, and something happened
     for column in ("rate", "distortion", "mi"):
         np.testing.assert_array_equal(hinge[column], plain[column])
@@ -226,7 +227,7 @@ def test_ctrl_c_in_a_notebook_gives_the_run_so_far(monkeypatch):
 
     monkeypatch.setattr(runs.Trainer, "step", press)
     with pytest.raises(Interrupted, match="after step 5 of 6") as stop:
-        train(RunConfig(**SMALL, epochs=2), progress=False)
+        train(Run(**SMALL, epochs=2), progress=False)
     assert stop.value.run.trainer.steps == 5 and stop.value.run.trainer.fit(2, progress=False)
 
 
@@ -252,7 +253,7 @@ def test_divergence_names_step_objective_and_last_good_checkpoint(tmp_path, caps
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runs.Objective.__subclasses__()[0], "__call__", broken)
         with pytest.raises(TrainingDiverged) as error:
-            train(RunConfig(**SMALL, epochs=9), out, resume=True, progress=False)
+            train(Run(**SMALL, epochs=9), out, resume=True, progress=False)
     assert "nan at step 5" in str(error.value) and "ELBO()" in str(error.value)
     assert str(out / "checkpoint.safetensors") in str(error.value)
     assert (out / "checkpoint.safetensors").read_bytes() == good

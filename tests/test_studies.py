@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from klcourse.data import load
-from klcourse.runs import RunConfig
+from klcourse.runs import Run
 from klcourse.studies import RESULTS, StudyError, load_history, load_provenance, load_samples, load_study
 from klcourse.sweep import read_grid
 
@@ -54,7 +54,7 @@ def test_a_stored_study_is_what_its_grid_file_says(name):
     assert record["grid_sha256"] == grid.sha256, f"{name}.toml has changed since: {record['command']} does the rest"
     assert record["missing"] == 0 and record["varies"] == grid.varies and list(table["run"]) == list(range(len(grid.runs)))
     for run, row, stored in zip(grid.runs, table.to_dict("records"), record["runs"]):
-        assert RunConfig(**stored["config"]) == run.config
+        assert Run(**stored["config"]) == run.config
         for field, value in grid.settings(run).items():
             shown = None if isinstance(row[field], float) and np.isnan(row[field]) else row[field]
             assert shown == value or (shown is None and value == ""), (field, value)

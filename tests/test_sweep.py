@@ -20,9 +20,9 @@ from safetensors import safe_open
 from klcourse import runs as runs_module
 from klcourse.__main__ import main
 from klcourse.data import load
-from klcourse.runs import RunConfig, train
+from klcourse.runs import Run, load_model, train
 from klcourse.studies import load_history, load_provenance, load_samples, load_study
-from klcourse.sweep import GridError, execute, folder, gather, load_model, read_grid, sweep, work
+from klcourse.sweep import GridError, folder, gather, local, read_grid, sweep, worker
 from klcourse.sweep.grid import FIELDS, GridRun, Store, run_key
 from klcourse.sweep.progress import Progress, seconds_left
 from klcourse.training import Trainer
@@ -151,14 +151,14 @@ def test_the_same_run_under_two_names_is_done_once(grid, tmp_path):
 
 
 def test_the_key_changes_with_what_changes_the_numbers_and_only_then(monkeypatch):
-    config = RunConfig(objective="mi", lam=1.0)
+    config = Run(objective="mi", lam=1.0)
     changes = dict(lam=2.0, seed=1, epochs=3, limit=150, lr=1e-3, decoder="ar")
     others = [replace(config, **{name: value}) for name, value in changes.items()]
     keys = {run_key(each, "f") for each in [config, *others]} | {run_key(config, "g"), run_key(config, "f", torch="1.0")}
     assert len(keys) == len(others) + 3
-    assert run_key(RunConfig(objective="mi", lam=1), "f") == run_key(config, "f")
+    assert run_key(Run(objective="mi", lam=1), "f") == run_key(config, "f")
     assert run_key(config, "f", torch="2.9.0+cpu") == run_key(config, "f", torch="2.9.0+cu130")
-    assert run_key(RunConfig(objective="mi", lam=1.0, epochs=RunConfig().epochs), "f") == run_key(config, "f")
+    assert run_key(Run(objective="mi", lam=1.0, epochs=Run().epochs), "f") == run_key(config, "f")
     before = run_key(config, "f")
     monkeypatch.delitem(FIELDS, "word_dropout")  # the time before this field existed
     assert run_key(config, "f") == before
@@ -224,7 +224,7 @@ def test_the_record_of_a_sweep(made):
     assert record["data"][0]["fingerprint"] == load("mnist", limit=100).fingerprint
     assert record["seeds"] == [0] and record["failed"] == {} and record["rows"] == 2 and record["missing"] == 0
     assert [run["config"]["lam"] for run in record["runs"]] == [0.5, 2.0] and record["varies"] == ["lam"]
-    assert [RunConfig(**run["config"]) for run in record["runs"]] == [run.config for run in read_grid(path).runs]
+    assert [Run(**run["config"]) for run in record["runs"]] == [run.config for run in read_grid(path).runs]
     assert record["seconds"] == pytest.approx(sum(run["seconds"] for run in record["runs"])) and record["threads"] == 1
     assert str(place) not in text and Path.home().name not in text  # nothing of this machine
 
@@ -287,12 +287,13 @@ def test_a_perfect_model_reconstructs(monkeypatch):
             return (z > 0).float()
 
     data = load("mnist", limit=5)
-    run = SimpleNamespace(model=Copier(1, 1), data=data, config=RunConfig(limit=5))
+    run = SimpleNamespace(model=Copier(1, 1), data=data, config=Run(limit=5))
     drawn = samples.draw(run, 5)
     assert drawn["reconstructions"] == drawn["originals"] != drawn["samples"]
-    assert drawn == samples.draw(run, 5) and drawn["samples"] != samples.draw(
-        SimpleNamespace(**vars(run) | {"config": RunConfig(seed=1)}), 5
-    )["samples"]
+    assert (
+        drawn == samples.draw(run, 5)
+        and drawn["samples"] != samples.draw(SimpleNamespace(**vars(run) | {"config": Run(seed=1)}), 5)["samples"]
+    )
 
 
 # -------------------------------------------------------------------------------------- nothing twice, nothing lost
@@ -301,7 +302,7 @@ def test_a_perfect_model_reconstructs(monkeypatch):
 def test_finished_runs_are_skipped_and_new_ones_are_not(made, tmp_path, grid, monkeypatch):
     place, path = made
     done = []
-    original = work.do
+    original = worker.do
     monkeypatch.setattr(work, "do", lambda task: done.append(task.config) or original(task))
     before = stamps(place)
     sweep(path, place, jobs=1, progress=False)
@@ -442,7 +443,7 @@ def test_a_worker_sets_its_threads_before_it_loads_libraries():
     """What loky is asked for, seen from inside a worker."""
     from joblib import Parallel, delayed, parallel_config
 
-    with parallel_config("loky", n_jobs=2, inner_max_num_threads=1, initializer=work.prepare_process):
+    with parallel_config("loky", n_jobs=2, inner_max_num_threads=1, initializer=worker.prepare_process):
         seen = Parallel()(delayed(seen_in_worker)() for _ in range(2))
     assert all(each == ("1", "1", 1, signal.SIG_IGN) for each in seen)
 
@@ -456,7 +457,7 @@ def killed_by_memory(task):
     """Stands in for a run that the system kills."""
     if task.config.lam == 0.5:
         os.kill(os.getpid(), signal.SIGKILL)
-    return work.attempt(task)
+    return worker.attempt(task)
 
 
 @posix
@@ -464,7 +465,7 @@ def test_a_worker_that_dies_costs_its_own_run_only(grid, tmp_path, monkeypatch):
     monkeypatch.setattr(execute, "attempt", killed_by_memory)
 
     def alone(task, *_):
-        return work.Outcome(task.key, "failed", work.died(-9)) if task.config.lam == 0.5 else work.attempt(task)
+        return worker.Outcome(task.key, "failed", worker.died(-9)) if task.config.lam == 0.5 else worker.attempt(task)
 
     monkeypatch.setattr(execute, "attempt_in_process", alone)
     text = COMMON + '[[grid]]\nobjective = "mi"\nlam = [0.25, 0.5, 1, 2, 4]\n'
@@ -478,40 +479,40 @@ def load_study_quietly(place):
         return load_study("g", place)
 
 
-def task_for(grid_path: Path, place: Path, token: str = "t", **changes) -> work.Task:
+def task_for(grid_path: Path, place: Path, token: str = "t", **changes) -> worker.Task:
     found = read_grid(grid_path)
     keys, _ = folder.prepare(found)
     run = found.runs[0]
     (place / "runs" / keys[run]).mkdir(parents=True, exist_ok=True)
     (place / ".lock").write_text("1 t\n")
-    return replace(work.Task(keys[run], run.config, Store(), str(place / "runs" / keys[run]), token), **changes)
+    return replace(worker.Task(keys[run], run.config, Store(), str(place / "runs" / keys[run]), token), **changes)
 
 
 @posix
 def test_a_run_in_its_own_process_ends_when_it_is_told_to(grid, tmp_path):
     task = task_for(grid(ENDLESS), tmp_path)
-    outcome = work.attempt_in_process(task, lambda: bool(under_way(tmp_path)), patience=0.0)
+    outcome = worker.attempt_in_process(task, lambda: bool(under_way(tmp_path)), patience=0.0)
     assert outcome.status == "interrupted" and checkpoint_steps(Path(task.folder)) % 200
 
 
 def test_a_run_whose_process_dies_says_so(grid, tmp_path):
     def kill():
         for child in psutil.Process().children():
-            if "klcourse.sweep.work" in " ".join(child.cmdline()):
+            if "klcourse.sweep.worker" in " ".join(child.cmdline()):
                 child.kill()
 
-    outcome = work.attempt_in_process(task_for(grid(TWO), tmp_path), kill)
+    outcome = worker.attempt_in_process(task_for(grid(TWO), tmp_path), kill)
     assert outcome.status == "failed" and "memory ran out" in outcome.error
 
 
 def test_a_worker_with_other_data_refuses(grid, tmp_path):
-    outcome = work.attempt(task_for(grid(TWO), tmp_path, key="0" * 16))
+    outcome = worker.attempt(task_for(grid(TWO), tmp_path, key="0" * 16))
     assert outcome.status == "failed" and "install the same requirements.txt on both" in outcome.error
 
 
 def test_a_worker_that_does_not_see_the_folder_sends_the_files_back(grid, tmp_path):
     task = task_for(grid(TWO), tmp_path, token="of another machine", store=Store(samples=1, models=True))
-    outcome = work.attempt(task)
+    outcome = worker.attempt(task)
     assert list(outcome.files) == ["metrics.json", "history.csv", "samples.json", "model.safetensors", "run.json"]
     assert outcome.status == "finished" and not list(Path(task.folder).iterdir())
 
@@ -536,7 +537,7 @@ def test_a_cluster_gives_the_same_numbers_as_this_machine(made, tmp_path, local_
 def test_a_cluster_without_a_common_file_system_gives_the_same(made, tmp_path, local_cluster, monkeypatch):
     """The workers look for a token that is not in the lock file they see: it might be another machine's."""
     place, path = made
-    monkeypatch.setattr("klcourse.sweep.run.Task", lambda *a: work.Task(*a[:4], "another machine's", *a[5:]))
+    monkeypatch.setattr("klcourse.sweep.drive.Task", lambda *a: worker.Task(*a[:4], "another machine's", *a[5:]))
     sweep(path, tmp_path, scheduler=local_cluster.scheduler_address, progress=False)
     assert numbers_of(tmp_path) == numbers_of(place)
     assert all((tmp_path / "runs" / key / "model.safetensors").exists() for key in stamps(tmp_path))
@@ -570,8 +571,8 @@ def test_ctrl_c_stops_the_runs_on_a_cluster(grid, tmp_path, local_cluster, monke
 
 def test_a_run_on_a_cluster_stops_when_its_sweep_is_gone(grid, tmp_path, local_cluster):
     task = task_for(grid(ENDLESS), tmp_path)
-    with execute.connect(local_cluster.scheduler_address) as client:
-        future = client.submit(execute.attempt_on_worker, task, key="long", pure=False)
+    with local.connect(local_cluster.scheduler_address) as client:
+        future = client.submit(local.attempt_on_worker, task, key="long", pure=False)
         while not under_way(tmp_path) and not future.done():
             time.sleep(0.01)
     assert ended(tmp_path) and not stamps(tmp_path)
@@ -642,7 +643,7 @@ def test_a_dry_run_lists_and_does_nothing(made, grid, tmp_path, capsys):
 
 
 def test_the_estimate_goes_by_runs_of_the_same_make(tmp_path):
-    fast, slow = RunConfig(decoder="mlp"), RunConfig(decoder="ar")
+    fast, slow = Run(decoder="mlp"), Run(decoder="ar")
     todo = {"a": fast, "b": slow, "c": replace(fast, seed=1), "d": replace(slow, seed=1)}
     for key, seconds in {"a": 10.0, "b": 100.0}.items():
         (tmp_path / key).mkdir()
@@ -658,7 +659,7 @@ def test_the_estimate_goes_by_runs_of_the_same_make(tmp_path):
 def test_the_bar_counts_runs_and_says_how_long(grid, tmp_path, capsys):
     sweep(grid(TWO), tmp_path, jobs=1)
     assert "g: 2/2 runs" in capsys.readouterr().err
-    todo = {"a": GridRun(RunConfig()), "b": GridRun(RunConfig(seed=1))}
+    todo = {"a": GridRun(Run()), "b": GridRun(Run(seed=1))}
     bar = Progress("g", todo, dict.fromkeys(todo, 1000), tmp_path, jobs=2, show=True)
     assert bar.left() is None  # nothing to go by yet
     bar.started -= 10
@@ -691,9 +692,9 @@ def test_a_stopped_sweep_does_not_replace_a_stored_table(grid, tmp_path, monkeyp
 def test_runs_made_elsewhere_are_adopted(grid, tmp_path, monkeypatch):
     path = grid(TWO)
     train(read_grid(path).runs[0].config, tmp_path / "single" / "one", progress=False)
-    train(RunConfig(limit=100, epochs=1, iw_samples=0), tmp_path / "single" / "other", progress=False)
+    train(Run(limit=100, epochs=1, iw_samples=0), tmp_path / "single" / "other", progress=False)
     done = []
-    original = work.do
+    original = worker.do
     monkeypatch.setattr(work, "do", lambda task: done.append(task.config.lam) or original(task))
     sweep(path, tmp_path / "out", jobs=1, adopt_from=[tmp_path / "single"], progress=False)
     assert done == [2.0] and list(load_study("g", tmp_path / "out")["lam"]) == [0.5, 2.0]
@@ -709,6 +710,6 @@ def test_a_wrong_run_in_a_runs_folder_is_not_taken_for_it(grid, tmp_path):
 
 
 def test_every_field_of_a_configuration_can_be_in_a_grid(grid):
-    """Generic over RunConfig: a field added tomorrow is known to the reader, with its type."""
-    for f in fields(RunConfig):
+    """Generic over Run: a field added tomorrow is known to the reader, with its type."""
+    for f in fields(Run):
         assert f.type.removesuffix(" | None") in ("int", "float", "str", "bool"), f.name

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from klcourse.data import EOS
-from klcourse.models import LabellingNetwork, build_vae, gaussian_kl, reparameterise
-from klcourse.objectives import ELBO, BetaVAE, MIConstraint, SelfLabelling
+from klcourse.gaussians import gaussian_kl, reparameterise
+from klcourse.models import LabellingNetwork, build_vae
+from klcourse.objectives import ELBO, BetaVAE, RateHinge, SelfLabelling
 from klcourse.training import NOISE, Trainer, TrainingDiverged, seeded, write_atomically
 
 SIZES = dict(latent_dim=4, hidden=16)
@@ -50,7 +51,7 @@ def weights(trainer):
 
 
 @pytest.mark.parametrize(
-    "objective", [ELBO(), MIConstraint(lam=2, c=3), SelfLabelling(), SelfLabelling(label="alternating")], ids=str
+    "objective", [ELBO(), RateHinge(lam=2, c=3), SelfLabelling(), SelfLabelling(label="alternating")], ids=str
 )
 def test_training_lowers_the_loss_and_repeats_exactly(objective):
     a, b = (make(objective, labeller=isinstance(objective, SelfLabelling)) for _ in range(2))
@@ -112,13 +113,13 @@ def test_grey_images_are_binarised_afresh():
 
 
 def test_duty_cycle_is_the_share_of_penalised_batches():
-    trainer = make(MIConstraint(lam=1, c=1000))
+    trainer = make(RateHinge(lam=1, c=1000))
     trainer.fit(2, progress=False)
     assert all(row["penalty_on"] == 1 for row in trainer.history)
     trainer.objective.c = 0
     trainer.fit(4, progress=False)
     assert trainer.history[-1]["penalty_on"] == 0
-    trainer = make(MIConstraint(lam=30, c=2, beta=20))
+    trainer = make(RateHinge(lam=30, c=2, beta=20))
     trainer.fit(40, progress=False)
     assert 0 < np.mean([row["penalty_on"] for row in trainer.history[-20:]]) < 1
 
@@ -138,7 +139,7 @@ def test_history_rows_are_means_since_the_row_before():
 
 def test_knobs_may_change_between_steps():
     """lam, c, beta, the objective and the learning rate: the next step uses the new value."""
-    trainer = make(MIConstraint(lam=0, c=100))
+    trainer = make(RateHinge(lam=0, c=100))
     trainer.step()
     free = trainer.objective(trainer.terms(trainer.x[:20].float(), None, seeded(0, 1, 0))).item()
     trainer.objective.lam = 1
@@ -174,7 +175,7 @@ def test_joint_labels_learn_from_the_objective_itself():
 @pytest.mark.parametrize("label", [None, "alternating"])
 def test_resume_is_bit_exact_wherever_it_is_cut(cut, label, tmp_path):
     def fresh():
-        return make(SelfLabelling(label=label) if label else MIConstraint(lam=2, c=2), labeller=bool(label))
+        return make(SelfLabelling(label=label) if label else RateHinge(lam=2, c=2), labeller=bool(label))
 
     whole = fresh()
     whole.fit(4, progress=False)

@@ -15,8 +15,17 @@ from .images import binarise, mnist, mnist_full
 from .text import ptb, text_file
 
 __all__ = [
-    "BOS", "EOS", "PAD", "UNK", "SPECIALS", "KNOWN",
-    "DataError", "Dataset", "binarise", "load", "tokenise",
+    "BOS",
+    "EOS",
+    "PAD",
+    "UNK",
+    "SPECIALS",
+    "KNOWN",
+    "DataError",
+    "Dataset",
+    "binarise",
+    "load",
+    "tokenise",
 ]
 
 KNOWN = {"mnist": mnist, "text": docstring_sentences, "grammar": grammar_sentences, "mnist-full": mnist_full, "ptb": ptb}
@@ -65,5 +74,4 @@ def _looks_like_path(name: object) -> bool:
 def _unknown(name: object) -> str:
     close = difflib.get_close_matches(str(name).lower(), KNOWN, n=1, cutoff=0.5)
     guess = f" Did you mean {close[0]!r}?" if close else ""
-    return (f"unknown data {name!r}.{guess} Known: {', '.join(KNOWN)}, "
-            f"or the path of a text file, one sentence a line")
+    return f"unknown data {name!r}.{guess} Known: {', '.join(KNOWN)}, or the path of a text file, one sentence a line"

@@ -82,6 +82,8 @@ def write(path: Path, data: Dataset) -> None:
 
 def warn_unwritable(where: Path, error: OSError) -> None:
     """Say that the work will have to be done again next time, and why."""
-    warnings.warn(f"cannot write the cache folder {where} ({error}); going on without it, so the next load "
-                  "takes as long. Remedy: set the environment variable KLCOURSE_DATA to a writable folder.",
-                  stacklevel=2)
+    warnings.warn(
+        f"cannot write the cache folder {where} ({error}); going on without it, so the next load "
+        "takes as long. Remedy: set the environment variable KLCOURSE_DATA to a writable folder.",
+        stacklevel=2,
+    )

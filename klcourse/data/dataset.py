@@ -58,8 +58,9 @@ class Dataset:
     def __repr__(self) -> str:
         what = "images" if self.kind == "image" else f"sentences of up to {self.train.shape[1] - 1} words"
         vocabulary = f", vocabulary {len(self.vocab)}" if self.vocab else ""
-        return (f"<Dataset {self.name}: {len(self.train)} + {len(self.test)} {what}{vocabulary}, "
-                f"fingerprint {self.fingerprint}>")
+        return (
+            f"<Dataset {self.name}: {len(self.train)} + {len(self.test)} {what}{vocabulary}, fingerprint {self.fingerprint}>"
+        )
 
     def first(self, n: int) -> Dataset:
         """The first n training and the first n test examples (all, where there are fewer).
@@ -93,15 +94,15 @@ class Dataset:
         self._needs_text("decode")
         ids = np.asarray(ids)
         if ids.ndim != 1:
-            raise DataError(f"decode takes one sentence, a row of word ids, not an array of shape "
-                            f"{ids.shape}: call it once for each row")
+            raise DataError(
+                f"decode takes one sentence, a row of word ids, not an array of shape {ids.shape}: call it once for each row"
+            )
         words = []
         for i in ids.tolist():
             if i == EOS:
                 break
             if not (isinstance(i, int) and 0 <= i < len(self.vocab)):
-                raise DataError(f"{i!r} is no word id of {self.name}: "
-                                f"ids are integers from 0 to {len(self.vocab) - 1}")
+                raise DataError(f"{i!r} is no word id of {self.name}: ids are integers from 0 to {len(self.vocab) - 1}")
             if i not in (PAD, BOS):
                 words.append(self.vocab[i])
         return " ".join(words).replace(" ,", ",")
@@ -126,8 +127,10 @@ def fingerprint(data: Dataset) -> str:
 
 # A word is a run of anything but spaces and punctuation, with hyphens, apostrophes and decimal points inside;
 # a Chinese or Japanese character is a word by itself, since those scripts set no spaces.
-_CHAR = (r"[^\s!-/:-@\[-`{-~\u00a1-\u00bf\u2000-\u206f\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-         r"\uff00-\uff0f\uff1a-\uff20]")
+_CHAR = (
+    r"[^\s!-/:-@\[-`{-~\u00a1-\u00bf\u2000-\u206f\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+    r"\uff00-\uff0f\uff1a-\uff20]"
+)
 _TOKEN = re.compile(rf"<unk>|{_CHAR}+(?:(?:['-]|(?<=[0-9])[.,](?=[0-9])){_CHAR}+)*|\S")
 
 

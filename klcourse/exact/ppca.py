@@ -4,6 +4,7 @@ In the eigenbasis of the data covariance it is d one-dimensional channels that s
 budget is spent by reverse water-filling: a channel gets 0.5 log(Lambda_i / theta) nats if Lambda_i is above
 the water level theta, none otherwise; a channel that gets none has collapsed.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from klcourse.exact.gaussian import LOG_2PI, Array, LinearGaussianVAE, positive
+from klcourse.exact.linear_gaussian import LOG_2PI, Array, LinearGaussianVAE, positive
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class PPCA:
         rate = np.asarray(rate, dtype=float)
         theta, noise = np.expand_dims(self.water_level(rate), -1), np.expand_dims(self.noise(rate), -1)
         gain = np.maximum(self.eigenvalues - theta, 0.0) * (np.arange(self.n) < self.d)
-        marginal_var = noise + gain                                    # (..., n)
+        marginal_var = noise + gain  # (..., n)
         return -0.5 * (LOG_2PI + np.log(marginal_var) + self.eigenvalues / marginal_var).sum(-1)
 
     def channels(self, rate: float) -> LinearGaussianVAE:

@@ -5,6 +5,7 @@ everything; for any other D(R), given as a grid, the minimum is taken by enumera
 
 A *curve* here is anything with `distortion(R)` and `slope(R)`, such as `klcourse.exact.ppca.PPCA`.
 """
+
 from __future__ import annotations
 
 from typing import NamedTuple, Protocol
@@ -26,9 +27,9 @@ class Curve(Protocol):
 class Thresholds(NamedTuple):
     """Four values of lam, in rising order; nats per nat. Negative ones are passed by any lam >= 0."""
 
-    origin_unstable: float    # beta - s(0):              above it R = 0 is no longer a minimum
-    beats_collapse: float     # beta - [D(0) - D(c)] / c: above it R = c is better than R = 0
-    held: float               # beta - s(c):              above it the minimum is at R = c (lam* if positive)
+    origin_unstable: float  # beta - s(0):              above it R = 0 is no longer a minimum
+    beats_collapse: float  # beta - [D(0) - D(c)] / c: above it R = c is better than R = 0
+    held: float  # beta - s(c):              above it the minimum is at R = c (lam* if positive)
     collapse_not_nash: float  # beta:                     above it the encoder gains by leaving collapse alone
 
 
@@ -101,13 +102,14 @@ def best_rate(curve: Curve, lam: float, c: float, beta: float = 1.0) -> float:
     target = beta if which == "inactive" else beta - lam
     low, high = (c, 2 * c) if which == "inactive" else (0.0, c)
     while curve.slope(high) > target:
-        if curve.slope(high) > (1 - 1e-12) * curve.slope(low):      # the slope has stopped falling
+        if curve.slope(high) > (1 - 1e-12) * curve.slope(low):  # the slope has stopped falling
             return float("inf")
         low, high = high, 2 * high
     return float(brentq(lambda rate: float(curve.slope(rate)) - target, low, high, xtol=1e-14, rtol=1e-14))
 
 
 # --- any curve, convex or not, as a grid --------------------------------------------------------------------
+
 
 def _grid(rates: ArrayLike, distortions: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     rates, distortions = np.asarray(rates, dtype=float), np.asarray(distortions, dtype=float)
@@ -139,9 +141,7 @@ def lam_star_grid(rates: ArrayLike, distortions: ArrayLike, c: float, beta: floa
     return float(max(((value - total[below]) / (c - rates[below])).max(), 0.0))
 
 
-def best_rate_grid(
-    rates: ArrayLike, distortions: ArrayLike, lam: float, c: float, beta: float = 1.0
-) -> float:
+def best_rate_grid(rates: ArrayLike, distortions: ArrayLike, lam: float, c: float, beta: float = 1.0) -> float:
     """The rate on the grid that minimises F (ties: the larger); jumps with lam where D is not convex.
 
     >>> [best_rate_grid([0.0, 1.0, 2.0], [1.0, 1.0, 0.0], lam, c=2.0) for lam in (0.4, 0.6)]

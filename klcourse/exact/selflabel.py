@@ -3,12 +3,13 @@
 Against a decoder that ignores z the encoder's best reply is not the prior but the *tilted prior*
 q*(z|x) prop. p(z) e^{-lam ||z - g(x)||^2} = N(a g(x), I / k), k = 1 + 2 lam, a = 2 lam / k.
 """
+
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from klcourse.exact.gaussian import Array, LinearGaussianVAE, positive
+from klcourse.exact.linear_gaussian import Array, LinearGaussianVAE, positive
 
 
 def _stiffness(lam: ArrayLike) -> Array:

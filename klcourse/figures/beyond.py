@@ -152,7 +152,7 @@ def road(runs: Mapping[str, pd.DataFrame], c: float, size: float, top: float | N
 def held(studies: Mapping[str, pd.DataFrame], c: float, most: float = 6.0) -> Figure:
     """Rate (light bar), information (dark bar) and saved distortion (diamond) of every method, a panel a study.
 
-    studies: title -> runs as klcourse.figures.methods.from_elbo gives them, means over seeds are drawn. The order is that
+    studies: title -> runs as klcourse.studies.from_elbo gives them, means over seeds are drawn. The order is that
     of the information in the first study. Bars longer than `most` are cut, with their length written in.
     """
     means = {title: t.groupby("method", sort=False)[["rate", "mi", "saved"]].mean() for title, t in studies.items()}
@@ -180,7 +180,7 @@ def held(studies: Mapping[str, pd.DataFrame], c: float, most: float = 6.0) -> Fi
 def against_lam(studies: Mapping[str, pd.DataFrame], rows: Mapping[str, str], c: float) -> Figure:
     """Both hinges over lam, a column a study, a row a metric (column -> label): every seed a point, means joined.
 
-    studies: title -> runs as klcourse.figures.methods.settings gives them. The side lam > beta = 1 is shaded.
+    studies: title -> runs as klcourse.studies.settings gives them. The side lam > beta = 1 is shaded.
     """
     size = (3.6 * len(studies), 2.4 * len(rows) + 0.6)
     fig, axes = plt.subplots(len(rows), len(studies), figsize=size, sharex=True, sharey="row", squeeze=False)
@@ -205,8 +205,10 @@ def against_lam(studies: Mapping[str, pd.DataFrame], rows: Mapping[str, str], c:
         column[-1].set_xlabel("penalty weight λ (β = 1)")
     for ax, label in zip(axes[:, 0], rows.values()):
         ax.set_ylabel(label)
-    handles = [plt.Line2D([], [], color=style_of(o).colour, marker=style_of(o).marker, label=n)
-               for n, o in (("hinge on the rate R", "mi"), ("hinge on the information $I_q$", "mi-hinge"))]
+    handles = [
+        plt.Line2D([], [], color=style_of(o).colour, marker=style_of(o).marker, label=n)
+        for n, o in (("hinge on the rate R", "mi"), ("hinge on the information $I_q$", "mi-hinge"))
+    ]
     fig.legend(handles=handles, loc="outside upper center", ncols=2)
     return fig
 
@@ -214,7 +216,7 @@ def against_lam(studies: Mapping[str, pd.DataFrame], rows: Mapping[str, str], c:
 def map_of_methods(table: pd.DataFrame, x: str, y: str, xlabel: str, ylabel: str, loud: Sequence[str] = ()) -> Figure:
     """Every method as a point, mean over seeds with a bar of one standard deviation each way, named beside it.
 
-    table: as klcourse.figures.methods.settings gives it. The names in `loud` are set in bold; bars no longer than the
+    table: as klcourse.studies.settings gives it. The names in `loud` are set in bold; bars no longer than the
     marker disappear behind it.
     """
     fig, ax = plt.subplots(figsize=(10.2, 6.2))
@@ -222,8 +224,17 @@ def map_of_methods(table: pd.DataFrame, x: str, y: str, xlabel: str, ylabel: str
     means, spreads, keys = groups[[x, y]].mean(), groups[[x, y]].std().fillna(0), groups["style"].first()
     for name, at in means.iterrows():
         style, bar = style_of(keys[name]), spreads.loc[name]
-        ax.errorbar(at[x], at[y], xerr=bar[x], yerr=bar[y], color=style.colour, marker=style.marker, markersize=8,
-                    elinewidth=1, zorder=4 if name in loud else 3)
+        ax.errorbar(
+            at[x],
+            at[y],
+            xerr=bar[x],
+            yerr=bar[y],
+            color=style.colour,
+            marker=style.marker,
+            markersize=8,
+            elinewidth=1,
+            zorder=4 if name in loud else 3,
+        )
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.margins(0.1)
     name_points(ax, means.to_numpy(), spreads.to_numpy(), list(means.index), [style_of(key).colour for key in keys], loud)
@@ -247,8 +258,17 @@ def name_points(
     taken += [(p[0] - 1, a[1], p[0] + 1, b[1]) for a, p, b in zip(low, pixels, high)]
     frame = ax.get_window_extent(renderer).extents
     for i in sorted(range(len(names)), key=lambda i: (names[i] not in loud, -pixels[i][1])):
-        text = ax.annotate(names[i], points[i], color=colours[i], fontsize=9.5, textcoords="offset points", xytext=(0, 0),
-                           weight="bold" if names[i] in loud else "normal", annotation_clip=False, zorder=5)
+        text = ax.annotate(
+            names[i],
+            points[i],
+            color=colours[i],
+            fontsize=9.5,
+            textcoords="offset points",
+            xytext=(0, 0),
+            weight="bold" if names[i] in loud else "normal",
+            annotation_clip=False,
+            zorder=5,
+        )
         box = text.get_window_extent(renderer)
         size = np.array([box.width, box.height])
         place = free_place(pixels[i], *size, taken, frame)

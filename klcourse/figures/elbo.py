@@ -26,9 +26,7 @@ def bound(q: ArrayLike, elbo: ArrayLike, log_px: float, posterior: float, event:
     ax.plot(posterior, log_px, "o", color=BLUE, markersize=9, zorder=4)
     low = elbo.min()
     height = log_px - low
-    ax.text(
-        0.995, log_px + 0.02 * height, f"log p({event}) = {log_px:.3f}", ha="right", va="bottom", color=GREY
-    )
+    ax.text(0.995, log_px + 0.02 * height, f"log p({event}) = {log_px:.3f}", ha="right", va="bottom", color=GREY)
     ax.annotate(
         f"exact posterior,\np({code}|{event}) = {posterior:.3f}",
         (posterior, log_px),
@@ -38,9 +36,7 @@ def bound(q: ArrayLike, elbo: ArrayLike, log_px: float, posterior: float, event:
         va="center",
     )
     at = 0.6
-    ax.annotate(
-        "", (at, log_px), (at, np.interp(at, q, elbo)), arrowprops={"arrowstyle": "<->", "color": ORANGE}
-    )
+    ax.annotate("", (at, log_px), (at, np.interp(at, q, elbo)), arrowprops={"arrowstyle": "<->", "color": ORANGE})
     ax.text(at + 0.015, log_px - 0.16 * height, "gap = KL(q || posterior)", color=ORANGE, va="center")
     ax.text(
         0.86,

@@ -29,14 +29,33 @@ def chain(
         ax.text(-0.22, -row, stage, ha="right", va="center", weight="bold")
         for k, (claim, words) in enumerate(claims.items()):
             marker, fill, colour = MARKS[verdicts[claim]]
-            ax.plot(k, -row, marker=marker, fillstyle=fill, color=colour, markersize=17,
-                    markerfacecoloralt="white", markeredgecolor=colour)
+            ax.plot(
+                k,
+                -row,
+                marker=marker,
+                fillstyle=fill,
+                color=colour,
+                markersize=17,
+                markerfacecoloralt="white",
+                markeredgecolor=colour,
+            )
             if rescued.get(claim):
                 ax.plot(k, -row, markersize=25, **RING)
             ax.text(k + 0.12, -row, f"{claim}  {words}", va="center", fontsize=10.5)
-    handles = [plt.Line2D([], [], marker=m, fillstyle=f, color=colour, markerfacecoloralt="white",
-                          linestyle="none", markersize=12, label=name)
-               for name, (m, f, colour) in MARKS.items()]
+    handles = [
+        plt.Line2D(
+            [],
+            [],
+            marker=m,
+            fillstyle=f,
+            color=colour,
+            markerfacecoloralt="white",
+            linestyle="none",
+            markersize=12,
+            label=name,
+        )
+        for name, (m, f, colour) in MARKS.items()
+    ]
     handles.append(plt.Line2D([], [], markersize=15, label="a rescue reading works", **RING))
     fig.legend(handles=handles, loc="outside lower center", ncols=4)
     ax.set(xlim=(-0.2, max(map(len, stages.values()))), ylim=(-len(stages) + 0.4, 0.6))
@@ -44,9 +63,7 @@ def chain(
     return fig
 
 
-def frontier(
-    sweep: tuple[ArrayLike, ArrayLike], groups: Mapping[str, tuple[ArrayLike, ArrayLike, str, str]]
-) -> Figure:
+def frontier(sweep: tuple[ArrayLike, ArrayLike], groups: Mapping[str, tuple[ArrayLike, ArrayLike, str, str]]) -> Figure:
     """Information against its cost in ELBO, nats.
 
     sweep: (costs, informations) of plain beta-VAEs, means over seeds, drawn as a line; groups: name -> (costs,

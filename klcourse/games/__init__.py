@@ -5,15 +5,6 @@ conditions (1), (2), (5), (6) come back with their numbers. Nothing here needs t
 used.
 """
 
-from klcourse.games.article import (
-    Quantities,
-    constrained_game,
-    measured_game,
-    profile_game,
-    self_labelling_f,
-    slvae_game,
-    vae_game,
-)
 from klcourse.games.conditions import (
     Condition,
     collapse_is_equilibrium,
@@ -28,6 +19,15 @@ from klcourse.games.conditions import (
 )
 from klcourse.games.game import Dominance, Equilibrium, Game
 from klcourse.games.learning import fictitious_play, mixed_equilibria, replicator
+from klcourse.games.matrices import (
+    Quantities,
+    constrained_game,
+    measured_game,
+    profile_game,
+    self_labelling_f,
+    slvae_game,
+    vae_game,
+)
 from klcourse.games.render import describe, to_html, to_markdown
 
 __all__ = [

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from klcourse.games.article import Quantities
+from klcourse.games.matrices import Quantities
 
 
 @dataclass(frozen=True)
@@ -122,14 +122,10 @@ def target_keeps_encoder(high: Quantities, beta: float = 1.0) -> Condition:
     >>> bool(target_keeps_encoder(Quantities(G=.1, J=2.)))
     False
     """
-    return Condition(
-        "B stays at (I >= c, q = p)", high.G + (beta - 1) * high.R, high.J, "G + (beta - 1) R > J"
-    )
+    return Condition("B stays at (I >= c, q = p)", high.G + (beta - 1) * high.R, high.J, "G + (beta - 1) R > J")
 
 
-def informative_is_equilibrium(
-    low: Quantities, high: Quantities, lam: float, c: float, beta: float = 1.0
-) -> bool:
+def informative_is_equilibrium(low: Quantities, high: Quantities, lam: float, c: float, beta: float = 1.0) -> bool:
     """(I >= c, q != p) is an equilibrium of the generative 2 x 2: B does not leave for p, and A not for I <
     c.
 

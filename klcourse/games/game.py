@@ -77,9 +77,7 @@ class Game:
         a = np.array(self.a, float)
         b = a.copy() if self.b is None else np.array(self.b, float)
         if a.ndim != 2 or a.shape != b.shape:
-            raise ValueError(
-                f"payoffs have shapes {a.shape} and {b.shape}: give two tables (rows, columns) alike"
-            )
+            raise ValueError(f"payoffs have shapes {a.shape} and {b.shape}: give two tables (rows, columns) alike")
         for i, j in self.infeasible:
             a[i, j] = b[i, j] = np.nan
         open_cells = ~np.isnan(a)
@@ -90,9 +88,7 @@ class Game:
         set_("rows", tuple(self.rows) or tuple(f"row {i}" for i in range(a.shape[0])))
         set_("columns", tuple(self.columns) or tuple(f"column {j}" for j in range(a.shape[1])))
         if (len(self.rows), len(self.columns)) != a.shape:
-            raise ValueError(
-                f"{len(self.rows)} row and {len(self.columns)} column names for a {a.shape} table"
-            )
+            raise ValueError(f"{len(self.rows)} row and {len(self.columns)} column names for a {a.shape} table")
         if not self.tol >= 0:
             raise ValueError(f"tol = {self.tol} must be 0 or more")
 
@@ -127,10 +123,7 @@ class Game:
         """The most the player gains by leaving (row, col) alone; -inf where there is nowhere to go."""
         payoff = self.payoff(player)
         return max(
-            (
-                float(_difference(payoff[cell], payoff[row, col]))
-                for cell in self.deviations(player, row, col)
-            ),
+            (float(_difference(payoff[cell], payoff[row, col])) for cell in self.deviations(player, row, col)),
             default=-np.inf,
         )
 
@@ -158,9 +151,7 @@ class Game:
                 if abs(_difference(self.payoff(player)[cell], self.payoff(player)[i, j])) <= tol
             )
             found.append(
-                Equilibrium(
-                    i, j, (self.rows[i], self.columns[j]), (float(self.a[i, j]), float(self.b[i, j])), ties
-                )
+                Equilibrium(i, j, (self.rows[i], self.columns[j]), (float(self.a[i, j]), float(self.b[i, j])), ties)
             )
         return found
 
@@ -205,12 +196,8 @@ class Game:
         if self.common:
             return self.a.copy()
         if not np.isfinite(self.a).all() or not np.isfinite(self.b).all():
-            raise ValueError(
-                "the potential of a game with separate payoffs needs all cells feasible and finite"
-            )
-        table = (
-            self.a - self.a[:1] + self.b[:1] - self.b[0, 0]
-        )  # A's gains down the column, B's along the first row
+            raise ValueError("the potential of a game with separate payoffs needs all cells feasible and finite")
+        table = self.a - self.a[:1] + self.b[:1] - self.b[0, 0]  # A's gains down the column, B's along the first row
         residual = np.diff(table, axis=1) - np.diff(self.b, axis=1)
         return table if abs(residual).max(initial=0) <= max(self.tol, 1e-12) else None
 

@@ -58,9 +58,7 @@ def fictitious_play(game: Game, steps: int = 200, seed: int = 0) -> tuple[Array,
     on `seed`.
     """
     solver = _nashpy(game)
-    state = (
-        np.random.get_state()
-    )  # Nashpy breaks ties with the global generator; leave the caller's as it was
+    state = np.random.get_state()  # Nashpy breaks ties with the global generator; leave the caller's as it was
     try:
         np.random.seed(seed)
         counts = list(solver.fictitious_play(iterations=steps))[1:]

@@ -39,9 +39,7 @@ def _move(game: Game, player: str, i: int, j: int) -> str:
 
 
 def _verdict(game: Game, i: int, j: int) -> str:
-    return {e.cell: "Nash equilibrium" + ("" if e.strict else " (weak)") for e in game.equilibria()}.get(
-        (i, j), ""
-    )
+    return {e.cell: "Nash equilibrium" + ("" if e.strict else " (weak)") for e in game.equilibria()}.get((i, j), "")
 
 
 def describe(game: Game) -> str:
@@ -98,9 +96,7 @@ def to_html(game: Game, digits: int = 3) -> str:
     corner = f"<th scope='col'>{escape(game.players[0])} \\ {escape(game.players[1])}</th>"
     head = corner + "".join(f"<th scope='col'>{escape(c)}</th>" for c in game.columns)
     body = "".join(
-        f"<tr><th scope='row'>{escape(r)}</th>"
-        + "".join(cell(i, j) for j in range(len(game.columns)))
-        + "</tr>"
+        f"<tr><th scope='row'>{escape(r)}</th>" + "".join(cell(i, j) for j in range(len(game.columns))) + "</tr>"
         for i, r in enumerate(game.rows)
     )
     unit = "payoff in nats per example" + (", mean ± sd over seeds" if game.sd is not None else "")

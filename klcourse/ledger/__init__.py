@@ -93,9 +93,7 @@ def to_html(*ids: str) -> str:
     >>> to_html("A9").startswith('<table aria-label="Claims ledger">')
     True
     """
-    head = "".join(
-        f"<th scope='col'>{name}</th>" for name in ("#", "the article says", "verdict", "why and evidence")
-    )
+    head = "".join(f"<th scope='col'>{name}</th>" for name in ("#", "the article says", "verdict", "why and evidence"))
     body = []
     for row in table(*ids):
         numbers = "".join(f"<li>{escape(name)}: {value:.4g}</li>" for name, value in row["evidence"].items())

@@ -48,10 +48,8 @@ CLAIMS: tuple[Claim, ...] = (
         "The VAE's payoffs are log p(x), log p(x) - KL(q(z)||p(z)); E_p(z)[log p(x|z)], ELBO.",
         "The VAE's payoff matrix; Supplement 2",
         games.a3,
-        reading="A's decoder without z is its own marginal p(x) and q becomes x-free in the cell "
-        "(independent, q != p)",
-        reason="log p(x) is the model's own and differs between the rows; an unchanged encoder pays R, not "
-        "M.",
+        reading="A's decoder without z is its own marginal p(x) and q becomes x-free in the cell (independent, q != p)",
+        reason="log p(x) is the model's own and differs between the rows; an unchanged encoder pays R, not M.",
         notebook="03_payoff_matrices.ipynb#A3",
         test=GAMES + "test_vae_matrix_cells_are_the_models",
     ),
@@ -108,8 +106,7 @@ CLAIMS: tuple[Claim, ...] = (
         "A new objective function",
         constraint.a8,
         reading="the decoder is fixed: the encoder's step",
-        reason="log p(x) is no constant in the decoder's parameters: minimising KL(q||p(z|x)) alone fits "
-        "no data.",
+        reason="log p(x) is no constant in the decoder's parameters: minimising KL(q||p(z|x)) alone fits no data.",
         notebook="05_information_constraint.ipynb#A8",
         test=DISCRETE + "test_identities_1_2_4",
         rescue="-ELBO is KL(p_D q || p(z)p(x|z)) + H(p_D), to be minimised under the constraint",
@@ -130,8 +127,7 @@ CLAIMS: tuple[Claim, ...] = (
         "A new objective function",
         constraint.a10,
         reading="lam >= lam*(c) = (beta - s(c))+",
-        reason="A fixed weight is an exact penalty, not a Lagrangian: below lam*(c) the minimum misses the "
-        "constraint.",
+        reason="A fixed weight is an exact penalty, not a Lagrangian: below lam*(c) the minimum misses the constraint.",
         notebook="05_information_constraint.ipynb#A10",
         test=DISCRETE + "test_hinge_is_exact_from_lam_star_on",
     ),
@@ -174,8 +170,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Comparison with β-VAE",
         constraint.a14,
         reading="(5) and (6) hold",
-        reason="They do not mention beta; with lam < beta - s(c) the optimum has R < c and is that of beta "
-        "- lam.",
+        reason="They do not mention beta; with lam < beta - s(c) the optimum has R < c and is that of beta - lam.",
         notebook="07_beta_vae.ipynb#A14",
         test=LEDGER + "test_beta_minus_lam",
         rescue="ask for lam >= beta - s(c)",
@@ -186,8 +181,7 @@ CLAIMS: tuple[Claim, ...] = (
         "The algorithm analysed, conditions (5), (6)",
         constraint.a15,
         reading="lam*(c) <= lam <= beta",
-        reason="Below lam*(c) the constraint is not held; above beta the penalty pays for rate without "
-        "information first.",
+        reason="Below lam*(c) the constraint is not held; above beta the penalty pays for rate without information first.",
         notebook="05_information_constraint.ipynb#A15",
         test=LEDGER + "test_reasonable_values",
     ),

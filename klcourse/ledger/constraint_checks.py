@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 from scipy.special import softmax
 
-from klcourse.exact import dynamics, gaussian
+from klcourse.exact import dynamics, linear_gaussian
 from klcourse.exact.discrete import DiscreteVAE, random_vae
 from klcourse.exact.discrete_optima import beta_encoder, hinge_encoder, slope_at_rate
 from klcourse.exact.ppca import PPCA
@@ -48,11 +48,9 @@ def a8() -> Finding:
 
 def a9() -> Finding:
     """A9: is R = I_q? On random tables, on fitted ones with q(z) = p(z), and for the lazy encoder."""
-    fitted = [
-        m.with_(p_D=m.prior @ m.decoder, encoder=m.posterior) for m in tables()
-    ]  # exact posterior: q(z) = p(z)
+    fitted = [m.with_(p_D=m.prior @ m.decoder, encoder=m.posterior) for m in tables()]  # exact posterior: q(z) = p(z)
     c = 2.0
-    lazy = gaussian.LinearGaussianVAE(0.0, 0.0, 1.0, m=np.sqrt(2 * c))
+    lazy = linear_gaussian.LinearGaussianVAE(0.0, 0.0, 1.0, m=np.sqrt(2 * c))
     cases = [Case(m.marginal_kl < TOL, abs(m.rate - m.mi) < TOL) for m in [*tables(), *fitted, lazy]]
     return Finding(
         tuple(cases),
@@ -119,16 +117,14 @@ def a11() -> Finding:
     )
 
 
-def _informative(var: float, sigma2: float, info: float) -> gaussian.LinearGaussianVAE:
+def _informative(var: float, sigma2: float, info: float) -> linear_gaussian.LinearGaussianVAE:
     """A decoder with I_p = info and its exact posterior (G = 0)."""
     w = np.sqrt(sigma2 * np.expm1(2 * info))
-    v, m, s2 = gaussian.best_encoder(float(w), var, sigma2)
-    return gaussian.LinearGaussianVAE(w, v, s2, data_var=var, sigma2=sigma2)
+    v, m, s2 = linear_gaussian.best_encoder(float(w), var, sigma2)
+    return linear_gaussian.LinearGaussianVAE(w, v, s2, data_var=var, sigma2=sigma2)
 
 
-def _loss(
-    model: gaussian.LinearGaussianVAE, lam: float, c: float, beta: float = 1.0, hinge: str = "rate"
-) -> float:
+def _loss(model: linear_gaussian.LinearGaussianVAE, lam: float, c: float, beta: float = 1.0, hinge: str = "rate") -> float:
     """D + beta R + lam max(c - X, 0), X = R or I_q: what both modules minimise."""
     measured = model.rate if hinge == "rate" else model.mi
     return float(model.distortion + beta * model.rate + lam * np.maximum(c - measured, 0))
@@ -136,15 +132,13 @@ def _loss(
 
 def _collapse_game(var: float, c: float, lam: float) -> dict[str, bool]:
     """Around the decoder that ignores z (beta = 1): is collapse a best reply, the lazy pair stable?"""
-    blind = gaussian.LinearGaussianVAE(0.0, 0.0, 1.0, data_var=var)
-    v, m, s2 = gaussian.best_encoder(0.0, var, 1.0, lam=lam, c=c)
+    blind = linear_gaussian.LinearGaussianVAE(0.0, 0.0, 1.0, data_var=var)
+    v, m, s2 = linear_gaussian.best_encoder(0.0, var, 1.0, lam=lam, c=c)
     reply = replace(blind, v=v, m=m, s2=s2)
     lazy = replace(blind, m=np.sqrt(2 * c))
-    w, b = gaussian.best_decoder(0.0, 1.0, var, np.sqrt(2 * c))
+    w, b = linear_gaussian.best_decoder(0.0, 1.0, var, np.sqrt(2 * c))
     informed = replace(blind, v=np.sqrt(-np.expm1(-2 * c) / var), s2=np.exp(-2 * c))  # M = 0, I = R = c
-    values = {
-        hinge: [_loss(x, lam, c, hinge=hinge) for x in (blind, lazy, informed)] for hinge in ("rate", "mi")
-    }
+    values = {hinge: [_loss(x, lam, c, hinge=hinge) for x in (blind, lazy, informed)] for hinge in ("rate", "mi")}
     return {
         "collapse": _loss(blind, lam, c) <= _loss(reply, lam, c) + TOL,
         "lazy, weakly": _loss(lazy, lam, c) <= _loss(reply, lam, c) + TOL
@@ -174,9 +168,9 @@ def a12() -> Finding:
             lazy.append(found["lazy, weakly"] == (lam_b >= 1.0))  # at lam = beta it ties with collapse
             on_mi.append(found["hinge on I_q: neither"] == (lam_b > 1.0))
         # rescue, B's column read as q(z) = p(z): the constrained optimum is a pair of best replies with M = 0
-        best = gaussian.constrained_optimum(max(c, float(gaussian.optimum(var, 1.0).rate)), var, 1.0)
-        v, m, s2 = gaussian.best_encoder(float(best.w), var, 1.0, lam=star + 0.1, c=c)
-        w, b = gaussian.best_decoder(best.v, best.s2, var)
+        best = linear_gaussian.constrained_optimum(max(c, float(linear_gaussian.optimum(var, 1.0).rate)), var, 1.0)
+        v, m, s2 = linear_gaussian.best_encoder(float(best.w), var, 1.0, lam=star + 0.1, c=c)
+        w, b = linear_gaussian.best_decoder(best.v, best.s2, var)
         rescue.append(
             np.allclose([v, m, s2, w, b], [best.v, 0.0, best.s2, best.w, 0.0], atol=1e-7)
             and float(best.marginal_kl) < TOL
@@ -192,9 +186,7 @@ def a12() -> Finding:
             "J of a decoder with I_p = 1.3": example.J,
             "G of its posterior": abs(example.G),
             "implemented payoff of the target cell, lam = 4, c = 1": float(
-                constrained_game(
-                    example_low, example, 4.0, 1.0, reading="generative", penalty="implemented"
-                ).a[1, 0]
+                constrained_game(example_low, example, 4.0, 1.0, reading="generative", penalty="implemented").a[1, 0]
             ),
             "payoff of (I >= c, q = posterior)": -abs(example.G),
             "share of instances with (5) and (6)": float(np.mean([case.premise for case in cases])),
@@ -214,13 +206,11 @@ def a13() -> Finding:
     counter = DiscreteVAE([0.5, 0.5, 0], [0.5, 0.5], [[0.5, 0.5]] * 3, [[0.5, 0.5, 0], [0.4, 0.1, 0.5]])
     for m in [counter, *tables(60)]:
         line = [m.with_(encoder=beta_encoder(m.prior, m.decoder, b)) for b in betas]
-        cases += [
-            Case(max(x.marginal_kl, y.marginal_kl) < TOL, y.mi <= x.mi + TOL) for x, y in zip(line, line[1:])
-        ]
+        cases += [Case(max(x.marginal_kl, y.marginal_kl) < TOL, y.mi <= x.mi + TOL) for x, y in zip(line, line[1:])]
         raised += any(y.mi > x.mi + TOL for x, y in zip(line, line[1:]))
         rises = max(rises, max(y.rate - x.rate for x, y in zip(line, line[1:])))
     for var in (1.5, 4.0):
-        line = [gaussian.optimum(var, 1.0, b) for b in betas]
+        line = [linear_gaussian.optimum(var, 1.0, b) for b in betas]
         cases += [Case(float(y.marginal_kl) < TOL, bool(y.mi <= x.mi + TOL)) for x, y in zip(line, line[1:])]
     for b in (0.01, 0.3, 1.0):
         m = counter.with_(encoder=beta_encoder(counter.prior, counter.decoder, b))
@@ -241,11 +231,11 @@ def a14() -> Finding:
     for var, c, beta, lam in product((2.0, 6.0), (0.5, 1.0), (1.0, 2.0, 4.0, 8.0), (0.5, 1.0, 2.0, 4.0, 7.5)):
         curve = PPCA([var], 1, sigma2=1.0)
         rate = best_rate(curve, lam, c, beta)
-        found = gaussian.constrained_optimum(rate, var, 1.0)
-        target = Quantities.of(gaussian.constrained_optimum(c, var, 1.0))
+        found = linear_gaussian.constrained_optimum(rate, var, 1.0)
+        target = Quantities.of(linear_gaussian.constrained_optimum(c, var, 1.0))
         premise = bool(
             condition_5(target, lam, c)
-            and condition_6(Quantities.of(gaussian.constrained_optimum(0.5 * c, var, 1.0)), lam, c)
+            and condition_6(Quantities.of(linear_gaussian.constrained_optimum(0.5 * c, var, 1.0)), lam, c)
         )
         cases.append(Case(premise, float(found.rate) >= c - TOL))
         held.append((rate >= c - TOL) == (lam >= beta - float(curve.slope(c))))
@@ -269,7 +259,7 @@ def a15() -> Finding:
     curve = PPCA([var], 1, sigma2=1.0)
     star = lam_star(curve, c, beta)
     lams = np.array([0.2, 0.5 * star, 0.95, star + 0.005, 0.5 * (star + beta), 0.99, beta, 1.5, 2.0, 3.0])
-    start = gaussian.LinearGaussianVAE(1e-2, 1e-2, 1.0, 0.0, 1e-2, np.full(lams.shape, var), 1.0)
+    start = linear_gaussian.LinearGaussianVAE(1e-2, 1e-2, 1.0, 0.0, 1e-2, np.full(lams.shape, var), 1.0)
     path = dynamics.descend(start, steps=20_000, lr=0.05, lam=lams, c=c, record_every=10)
     rate, info = np.asarray(path.model.rate), np.asarray(path.model.mi)
     cases, shown = [], {"lam*(c)": star}
@@ -282,9 +272,7 @@ def a15() -> Finding:
         shown[f"lam = {lam:.3f}: R at the end"] = settled
         if held:
             shown[f"lam = {lam:.3f}: I/R when R first reaches .95 c"] = share
-    shown |= {
-        f"lam demanded by (5) at c = 5, d = {d}": float(gaussian.article_condition_5(5.0, d)) for d in (1, 32)
-    }
+    shown |= {f"lam demanded by (5) at c = 5, d = {d}": float(linear_gaussian.article_condition_5(5.0, d)) for d in (1, 32)}
     return Finding(tuple(cases), shown)
 
 

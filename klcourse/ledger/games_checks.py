@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from klcourse.exact import dynamics, gaussian, selflabel
+from klcourse.exact import dynamics, linear_gaussian, selflabel
 from klcourse.exact.discrete import DiscreteVAE, random_vae
 from klcourse.exact.discrete_optima import self_labelling_encoder
 from klcourse.games import Quantities, condition_1, condition_2, profile_game, self_labelling_f, vae_game
@@ -62,9 +62,7 @@ def a2() -> Finding:
         independent = m.generative_mi < TOL
         seen = m.decoder[:, m.p_D > 0]
         constant = bool((np.ptp(seen, axis=0) < TOL).all())
-        cases.append(
-            Case(independent == constant, m.jensen_gap > -TOL and (m.jensen_gap < TOL) == independent)
-        )
+        cases.append(Case(independent == constant, m.jensen_gap > -TOL and (m.jensen_gap < TOL) == independent))
     return Finding(
         tuple(cases),
         {
@@ -86,9 +84,7 @@ def a3() -> Finding:
                 error = float(abs(literal - [alone, [against_prior(m).elbo, m.elbo]]).max())
                 cases.append(Case((free, name) == ("own", "x-free"), error < TOL))
                 off[free, name] = max(off.get((free, name), 0.0), error)
-    return Finding(
-        tuple(cases), {f"matrix off by, A's z-free decoder {k[0]}, encoder {k[1]}": v for k, v in off.items()}
-    )
+    return Finding(tuple(cases), {f"matrix off by, A's z-free decoder {k[0]}, encoder {k[1]}": v for k, v in off.items()})
 
 
 def a4() -> Finding:
@@ -106,13 +102,11 @@ def a4() -> Finding:
             lambda model: model.elbo,
         )
         cases.append(Case(good, game.is_equilibrium(0, 0)))
-    hessian = gaussian.nash_hessian(data_var=2.0, sigma2=1.0)
+    hessian = linear_gaussian.nash_hessian(data_var=2.0, sigma2=1.0)
     return Finding(
         tuple(cases),
         {
-            "poor z-free decoder (.9, .1): payoff": without_z(
-                against_prior(poor_case), np.array([0.9, 0.1])
-            ).elbo,
+            "poor z-free decoder (.9, .1): payoff": without_z(against_prior(poor_case), np.array([0.9, 0.1])).elbo,
             "payoff of using z against q = p": against_prior(poor_case).elbo,
             "linear model, Lambda = 2 sigma2, least own curvature": float(hessian.diagonal().min()),
             "joint curvature (determinant, < 0: saddle)": float(np.linalg.det(hessian)),
@@ -123,25 +117,21 @@ def a4() -> Finding:
 def a5() -> Finding:
     """A5: does training end where A4's equilibrium is? Gradient descent; exact conditions for the other."""
     variance = np.array([0.5, 0.9, 2.0, 5.0])
-    start = gaussian.LinearGaussianVAE(1e-2, 1e-2, 1.0, data_var=variance, sigma2=1.0)
+    start = linear_gaussian.LinearGaussianVAE(1e-2, 1e-2, 1.0, data_var=variance, sigma2=1.0)
     path = dynamics.descend(start, steps=4000, lr=0.05, record_every=4000)
     rates, cases, dominant = np.asarray(path.model.rate)[-1], [], []
     for var, rate in zip(variance, rates):
-        at = gaussian.optimum(max(var, 1.5), 1.0)  # some decoder that uses z, for the other row
-        model = gaussian.LinearGaussianVAE(at.w, at.v, at.s2, data_var=var, sigma2=1.0)
+        at = linear_gaussian.optimum(max(var, 1.5), 1.0)  # some decoder that uses z, for the other row
+        model = linear_gaussian.LinearGaussianVAE(at.w, at.v, at.s2, data_var=var, sigma2=1.0)
         game = vae_game(Quantities.of(model), free="best", encoder="unchanged")
         cases.append(Case(game.is_equilibrium(0, 0), bool(rate < 1e-3)))
     iff = []
     for m in tables():
         x = Quantities.of(m)
         game = vae_game(x, free="best", encoder="unchanged")
-        iff.append(
-            game.is_equilibrium(1, 1) == (-x.distortion >= x.L0 - TOL and x.elbo >= x.log_p - x.J - TOL)
-        )
+        iff.append(game.is_equilibrium(1, 1) == (-x.distortion >= x.L0 - TOL and x.elbo >= x.log_p - x.J - TOL))
         top = game.payoff_dominant()
-        dominant.append(
-            not game.is_equilibrium(1, 1) or (top is not None and top.cell == (1, 1)) == (x.elbo > x.L0)
-        )
+        dominant.append(not game.is_equilibrium(1, 1) or (top is not None and top.cell == (1, 1)) == (x.elbo > x.L0))
     return Finding(
         tuple(cases),
         {f"rate after training, Lambda/sigma2 = {v:g}": float(r) for v, r in zip(variance, rates)},
@@ -156,9 +146,7 @@ def a6() -> Finding:
     for m in tables():
         K, L = m.encoder.shape
         codes, g, lam = rng.normal(size=(L, 2)), rng.normal(size=(K, 2)), rng.uniform(0.1, 3)
-        trained = codes[
-            m.decoder.argmax(0)
-        ]  # the paper's g, argmax_z p(x|z); a z-free decoder leaves g where it was
+        trained = codes[m.decoder.argmax(0)]  # the paper's g, argmax_z p(x|z); a z-free decoder leaves g where it was
         best = self_labelling_encoder(m.prior, m.decoder, codes, trained, lam)
         for labels in ((g, g), (g, trained)):
             f = self_labelling_f(m.p_D, (against_prior(m).encoder, best), codes, labels, lam)
@@ -188,12 +176,8 @@ def a7() -> Finding:
     blind = np.full((201, 2), 0.5)
     q = self_labelling_encoder(prior, blind, grid[:, None], np.zeros((2, 1)), 0.5)
     table = DiscreteVAE([0.5, 0.5], prior, q, blind)
-    split = DiscreteVAE(
-        [0.5, 0.5], prior, self_labelling_encoder(prior, blind, grid[:, None], [[-1.0], [1.0]], 0.5), blind
-    )
-    reply = split.with_(
-        decoder=split.best_decoder
-    )  # A's answer to the encoder a fixed, non-constant g leaves behind
+    split = DiscreteVAE([0.5, 0.5], prior, self_labelling_encoder(prior, blind, grid[:, None], [[-1.0], [1.0]], 0.5), blind)
+    reply = split.with_(decoder=split.best_decoder)  # A's answer to the encoder a fixed, non-constant g leaves behind
     dead, alive = selflabel.joint_optimum(np.array([0.3, 0.6]), 1.0, 0.5).mi
     return Finding(
         tuple(cases),

@@ -13,13 +13,12 @@ The text decoder, an LSTM, is autoregressive too.
 
 A conditional model (`n_labels > 0`) takes a label y (B,) everywhere: q(z|x, y) and p(x|z, y).
 
-`gaussian` has the mathematics of q(z|x), `vae` the interface, `images` and `text` the networks, `floors` what keeps
+`vae` has the interface, `images` and `text` the networks, `floors` what keeps
 q(z|x) off the prior by construction (BN-VAE, delta-VAE), `build` puts a model together.
 """
 
 from .build import DECODERS, LabellingNetwork, build_encoder, build_vae
 from .floors import FixedScaleNorm, largest_logvar
-from .gaussian import gaussian_kl, gaussian_kl_by_latent, normal, reparameterise
 from .images import (
     SIDE,
     FactorisedDecoder,
@@ -48,10 +47,6 @@ __all__ = [
     "bernoulli_log_likelihood",
     "build_encoder",
     "build_vae",
-    "gaussian_kl",
-    "gaussian_kl_by_latent",
     "largest_logvar",
     "mlp",
-    "normal",
-    "reparameterise",
 ]

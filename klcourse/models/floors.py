@@ -51,7 +51,7 @@ def largest_logvar(delta: float, latent_dim: int) -> float:
     (v - 1 - ln v) / 2 = delta / d make the rate at least delta; Lambert's W solves for v.
 
     >>> import torch
-    >>> from klcourse.models import gaussian_kl
+    >>> from klcourse.gaussians import gaussian_kl
     >>> round(gaussian_kl(torch.zeros(8), torch.full((8,), largest_logvar(5.0, 8))).item(), 4)
     5.0
     """

@@ -7,7 +7,7 @@ examples. Its fields are plain numbers and may be changed between two training s
 >>> t = Terms(rec=torch.tensor([80.0, 90.0]), kl=torch.tensor([1.0, 3.0]))
 >>> ELBO()(t)
 tensor(87.)
->>> MIConstraint(lam=0.5, c=5)(t)      # rate 2 is below c = 5: 0.5 * (5 - 2) more
+>>> RateHinge(lam=0.5, c=5)(t)      # rate 2 is below c = 5: 0.5 * (5 - 2) more
 tensor(88.5000)
 
 `article` has those the article speaks of, `baselines` those of the literature, `information` the hinge on I_q itself.
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from .article import ELBO, BetaTC, BetaVAE, MIConstraint, SelfLabelling, minibatch_total_correlation
+from .article import ELBO, BetaTC, BetaVAE, RateHinge, SelfLabelling, minibatch_total_correlation
 from .base import Objective, Terms
 from .baselines import (
     Capacity,
@@ -31,7 +31,7 @@ from .baselines import (
     linear_weight,
     mmd_to_prior,
 )
-from .information import InformationHinge, batch_information
+from .information import InfoHinge, batch_information
 
 __all__ = [
     "BetaTC",
@@ -43,9 +43,9 @@ __all__ = [
     "FreeBits",
     "FreeBitsPerDim",
     "InfoVAE",
-    "InformationHinge",
+    "InfoHinge",
     "LinearAnnealing",
-    "MIConstraint",
+    "RateHinge",
     "OBJECTIVES",
     "Objective",
     "SelfLabelling",
@@ -63,7 +63,7 @@ OBJECTIVES = {
     for cls in (
         ELBO,
         SelfLabelling,
-        MIConstraint,
+        RateHinge,
         BetaVAE,
         BetaTC,
         LinearAnnealing,
@@ -72,7 +72,7 @@ OBJECTIVES = {
         FreeBitsPerDim,
         Capacity,
         DualAscent,
-        InformationHinge,
+        InfoHinge,
         InfoVAE,
     )
 }
@@ -82,7 +82,7 @@ def make_objective(name: str, **knobs) -> Objective:
     """The objective of that name with those knobs; a knob it does not have is an error, never silently ignored.
 
     >>> make_objective("mi", lam=1, c=5)
-    MIConstraint(lam=1, c=5, beta=1.0)
+    RateHinge(lam=1, c=5, beta=1.0)
     >>> make_objective("elbo", warmup=1)
     Traceback (most recent call last):
     ...

@@ -33,7 +33,7 @@ class BetaVAE(Objective):
 
 
 @dataclass
-class MIConstraint(Objective):
+class RateHinge(Objective):
     """Minimise D + beta R + lam max(c - R, 0), R the batch mean of the KL: the article's new objective, eqs. (3), (4).
 
     beta > 1 is the article's combination with beta-VAE. The loss is written as the article's algorithm switches: below

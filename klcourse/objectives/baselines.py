@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from klcourse.models import gaussian_kl_by_latent
+from klcourse.gaussians import gaussian_kl_by_latent
 
 from .article import ascend
 from .base import Objective, Terms

@@ -9,13 +9,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from klcourse.metrics import pairwise_log_q
+from klcourse.gaussians import pairwise_log_q
 
 from .base import Objective, Terms
 
 
 @dataclass
-class InformationHinge(Objective):
+class InfoHinge(Objective):
     """Minimise D + beta R + lam max(c - I_B, 0), I_B the mini-batch's estimate of I_q(x; z). lam = 0 is a beta-VAE.
 
     The article derives a constraint on I and then puts the rate R in its place; R >= I_q, with equality only if q(z) =

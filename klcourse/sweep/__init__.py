@@ -8,8 +8,7 @@ DIR gets NAME.csv (a row a run), NAME.json (where the numbers come from, what th
 NAME_samples.json if asked for, and runs/<key>/ with each run's own files. Stopped or killed, the same command goes on.
 """
 
+from .drive import Result, SweepError, sweep
 from .grid import Grid, GridError, read_grid
-from .models import load_model
-from .run import Result, SweepError, sweep
 
-__all__ = ["Grid", "GridError", "Result", "SweepError", "load_model", "read_grid", "sweep"]
+__all__ = ["Grid", "GridError", "Result", "SweepError", "read_grid", "sweep"]

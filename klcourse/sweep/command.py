@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from . import grid as grid_files
-from .run import SweepError, plan, sweep
+from .drive import SweepError, plan, sweep
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

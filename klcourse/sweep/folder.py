@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from klcourse.data import DataError, load
-from klcourse.runs import RunConfig, RunError, build_trainer
+from klcourse.runs import Run, RunError, build_trainer
 
 from .grid import FIELDS, Grid, GridError, GridRun, Store, run_key
 
@@ -83,7 +83,7 @@ def prepare(grid: Grid) -> tuple[dict[GridRun, str], dict[str, int]]:
     return keys, steps
 
 
-def finished(folder: Path, config: RunConfig, store: Store) -> bool:
+def finished(folder: Path, config: Run, store: Store) -> bool:
     """Whether a folder holds that run, whole, with everything to be stored."""
     record = read_record(folder)
     if not record.get("finished") or not (folder / "metrics.json").exists() or not (folder / "history.csv").exists():
@@ -114,7 +114,7 @@ def adopt(places: list[Path], todo: dict[str, GridRun], runs: Path, store: Store
     for path in sorted(path for place in places for path in place.rglob("run.json")):
         record = read_record(path.parent)
         try:
-            config, versions = RunConfig(**record["config"]), record["versions"]
+            config, versions = Run(**record["config"]), record["versions"]
             key = run_key(config, record["data"]["fingerprint"], versions["torch"], versions["klcourse"])
         except (KeyError, TypeError, RunError):  # not a run of this course
             continue

@@ -1,19 +1,19 @@
 """A grid file: which runs a sweep makes. Everything that can be wrong with it is found before anything runs.
 
-    about = "Rate and information over the constraint's knobs"
-    [store]
-    samples = 8            # images or sentences drawn from every model (and as many reconstructions); default none
-    history = true         # keep the curves too; default false
-    models = false         # keep every model's weights; default false
-    [common]               # settings of all runs: the fields of RunConfig, as `klcourse run --help` lists them
-    data = "mnist"
-    [[grid]]               # one or more; a list is an axis, and every combination of the axes is a run
-    name = "hinge"         # optional: what the method is called, the column `name`
-    role = "sweep"         # optional: what these runs are for, the column `role`
-    objective = "mi"
-    lam = [0.5, 1, 2]
-    c = [3, 5]
-    seed = [0, 1, 2]
+about = "Rate and information over the constraint's knobs"
+[store]
+samples = 8            # images or sentences drawn from every model (and as many reconstructions); default none
+history = true         # keep the curves too; default false
+models = false         # keep every model's weights; default false
+[common]               # settings of all runs: the fields of Run, as `klcourse run --help` lists them
+data = "mnist"
+[[grid]]               # one or more; a list is an axis, and every combination of the axes is a run
+name = "hinge"         # optional: what the method is called, the column `name`
+role = "sweep"         # optional: what these runs are for, the column `role`
+objective = "mi"
+lam = [0.5, 1, 2]
+c = [3, 5]
+seed = [0, 1, 2]
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from itertools import product
 from pathlib import Path
 
 from klcourse import __version__
-from klcourse.runs import RunConfig, RunError
+from klcourse.runs import Run, RunError
 
-FIELDS = {f.name: f for f in fields(RunConfig)}
-LABELS = ("name", "role")  # of a [[grid]] table, beside the fields of RunConfig
+FIELDS = {f.name: f for f in fields(Run)}
+LABELS = ("name", "role")  # of a [[grid]] table, beside the fields of Run
 KINDS = {"int": "a whole number", "float": "a number", "str": "text in quotes", "bool": "true or false"}
 
 
@@ -53,7 +53,7 @@ class Store:
 class GridRun:
     """One run of a grid: its configuration, the labels of its table, and that table's place in the file."""
 
-    config: RunConfig
+    config: Run
     name: str = ""
     role: str = ""
     where: str = ""
@@ -71,7 +71,7 @@ class Grid:
 
     @property
     def varies(self) -> list[str]:
-        """The columns that tell the runs apart: labels, then fields of RunConfig with more than one value."""
+        """The columns that tell the runs apart: labels, then fields of Run with more than one value."""
         labels = [label for label in LABELS if any(getattr(run, label) for run in self.runs)]
         return labels + [name for name in FIELDS if len({getattr(run.config, name) for run in self.runs}) > 1]
 
@@ -172,7 +172,7 @@ def expand(where: str, common: dict, table: dict) -> list[GridRun]:
     runs = []
     for values in product(*axes.values()):
         try:
-            runs.append(GridRun(RunConfig(**dict(zip(axes, values))), where=where, **labels))
+            runs.append(GridRun(Run(**dict(zip(axes, values))), where=where, **labels))
         except (RunError, TypeError, ValueError) as error:
             raise GridError(f"{where}: {error}") from None
     return runs
@@ -198,18 +198,18 @@ def refuse_unknown(where: str, table: dict, known: Iterable[str]) -> None:
             raise GridError(f"{where}: unknown field {key!r}. {remedy}")
 
 
-def given(config: RunConfig) -> dict:
+def given(config: Run) -> dict:
     """The fields of a configuration that differ from the default; 1 and 1.0 are the same."""
     found = {name: value for name, f in FIELDS.items() if (value := getattr(config, name)) != f.default}
     return {k: float(v) if type(v) is int and FIELDS[k].type.startswith("float") else v for k, v in found.items()}
 
 
-def settings_text(config: RunConfig) -> str:
+def settings_text(config: Run) -> str:
     """A configuration in one line."""
     return ", ".join(f"{k}={v}" for k, v in given(config).items()) or "the default run"
 
 
-def run_key(config: RunConfig, fingerprint: str, torch: str | None = None, klcourse: str = __version__) -> str:
+def run_key(config: Run, fingerprint: str, torch: str | None = None, klcourse: str = __version__) -> str:
     """The folder name of a run: a hash of all that decides its numbers, except the code between two releases.
 
     Fields at their default do not count, so that a new field leaves old keys as they are; nor does the build

@@ -7,14 +7,14 @@ import base64
 import numpy as np
 import torch
 
-from klcourse.runs import Run, test_tensors
+from klcourse.runs import Trained, test_tensors
 from klcourse.training import seeded
 
 SAMPLES = 100  # the stream of random numbers; training and metrics use others
 
 
 @torch.no_grad()
-def draw(run: Run, n: int) -> dict:
+def draw(run: Trained, n: int) -> dict:
     """n samples x ~ p(x|z), z ~ p(z), and reconstructions of the first n test examples, from z ~ q(z|x).
 
     Decided by the run's seed. Sentences are drawn word by word from the prior, and reconstructed greedily.

@@ -3,7 +3,7 @@
     from klcourse.widgets import ElboGap
     ElboGap(mu=1.0)
 
-`klcourse.widgets.base` says how to write one. A widget's module is imported when its name is first used.
+`klcourse.widgets.frame.base` says how to write one. A widget's module is imported when its name is first used.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from klcourse.widgets.base import Widget
-from klcourse.widgets.controls import Choice, Slider, Toggle
+from klcourse.widgets.frame import Choice, Slider, Toggle, Widget
 
 _MODULES = {  # class -> module
     "ElboGap": "elbo_gap",
@@ -22,7 +21,6 @@ _MODULES = {  # class -> module
     "PhaseDiagram": "phase_diagram",
     "LatentExplorer": "latent",
     "Sentences": "sentences",
-    "Cockpit": "cockpit",
 }
 
 __all__ = ["Choice", "Slider", "Toggle", "Widget", *_MODULES]

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-from klcourse.widgets.base import Widget
-from klcourse.widgets.controls import Choice, Slider
+from klcourse.widgets.frame.base import Widget
+from klcourse.widgets.frame.controls import Choice, Slider
 
 GREY, BLUE, ORANGE = "#707070", "#0072B2", "#D55E00"  # as in the figures of notebook 01
 DEPTH = 6.0
@@ -90,8 +90,12 @@ class ElboGap(Widget):
     )
     size = (8.8, 4.1)
     controls = {
-        "world": Choice("world", "x = z² + noise", tuple(WORLDS), "What z does to x: a posterior with one peak, with two, "
-                        "or a skewed one."),
+        "world": Choice(
+            "world",
+            "x = z² + noise",
+            tuple(WORLDS),
+            "What z does to x: a posterior with one peak, with two, or a skewed one.",
+        ),
         "mu": Slider("μ", 0.4, -2.5, 2.5, 0.05, help="The centre of the guess q."),
         "s": Slider("s", 0.7, 0.1, 2.0, 0.05, help="The standard deviation of the guess q."),
     }
@@ -139,8 +143,12 @@ class ElboGap(Widget):
         self.excess.set_data(self.z, np.minimum(posterior, shown), shown)
         self.outline.set_ydata(posterior)
         self.curve.set_ydata(q)
-        stack = (("−log p", 0, parts.log_p), ("", parts.log_p, parts.elbo),
-                 ("D", 0, -parts.distortion), ("R", -parts.distortion, parts.elbo))
+        stack = (
+            ("−log p", 0, parts.log_p),
+            ("", parts.log_p, parts.elbo),
+            ("D", 0, -parts.distortion),
+            ("R", -parts.distortion, parts.elbo),
+        )
         for bar, label, (name, start, end) in zip(self.bars, self.labels, stack):
             bar.set_y(start)
             bar.set_height(end - start)
@@ -159,7 +167,9 @@ class ElboGap(Widget):
         """The Gaussian with the smallest gap that is found downhill from the present one."""
         world, mu, s = WORLDS[values["world"]], self.controls["mu"], self.controls["s"]
         found = minimize(
-            lambda p: gap_of(world, *p).gap, (values["mu"], values["s"]), bounds=[(mu.low, mu.high), (s.low, s.high)],
+            lambda p: gap_of(world, *p).gap,
+            (values["mu"], values["s"]),
+            bounds=[(mu.low, mu.high), (s.low, s.high)],
             tol=1e-12,
         )
         return {"mu": float(found.x[0]), "s": float(found.x[1])}

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from klcourse.exact.regimes import REGIMES, Curve, Thresholds, best_rate, beta_effective, regime, thresholds
-from klcourse.figures.constraint import GREY, REGIME_LOOKS
+from klcourse.figures.the_constraint import GREY, REGIME_LOOKS
 
 NAMES = ("β − s(0)", "R = c beats R = 0", "λ*(c) = β − s(c)", "β")
 DASHES = (":", "--", "-", "-.")
@@ -90,13 +90,18 @@ class ExactMap:
         self.curve, self.ax, self.top, self.end = curve, ax, lam, c
         self.targets = np.linspace(0.02, c, 160)
         self.lines = threshold_lines(curve, self.targets)
-        self.fills = {name: ax.fill_between([0, 0], 0, 0, color=REGIME_LOOKS[name].colour, alpha=0.25, linewidth=0)
-                      for name in REGIMES}
-        self.curves = [ax.plot([], [], color="black", linestyle=dash, linewidth=3 if k == 2 else 1.8)[0]
-                       for k, dash in enumerate(DASHES)]
+        self.fills = {
+            name: ax.fill_between([0, 0], 0, 0, color=REGIME_LOOKS[name].colour, alpha=0.25, linewidth=0) for name in REGIMES
+        }
+        self.curves = [
+            ax.plot([], [], color="black", linestyle=dash, linewidth=3 if k == 2 else 1.8)[0]
+            for k, dash in enumerate(DASHES)
+        ]
         self.names = [ax.text(1.015 * c, 0, name, va="center", fontsize=12) for name in NAMES]
-        self.labels = {name: ax.text(0, 0, name, ha="center", va="center", fontsize=15, weight="bold",
-                                     color=REGIME_LOOKS[name].colour) for name in REGIMES}
+        self.labels = {
+            name: ax.text(0, 0, name, ha="center", va="center", fontsize=15, weight="bold", color=REGIME_LOOKS[name].colour)
+            for name in REGIMES
+        }
         self.value = value = fig.add_axes((0.645, 0.125, 0.34, 0.635))
         rates = np.linspace(0, TOP_RATE, 300)
         value.set(xlim=(0, TOP_RATE), ylim=(-1, lam), xlabel="rate R [nats]")
@@ -104,12 +109,22 @@ class ExactMap:
         bought = value.plot(rates, curve.slope(rates), color="black")[0]
         self.cost = value.plot([], [], color=PRICE, linewidth=4)[0]
         names = ["one more nat of rate buys s(R)", "and costs β − λ, from c on β"]
-        value.legend([bought, self.cost], names, loc="lower left",
-                     bbox_to_anchor=(-0.03, 0.985), frameon=False, borderaxespad=0, handlelength=1.4)
-        self.costs = [value.text(x, 0, text, fontsize=14, color=PRICE, va=va, ha=ha)
-                      for x, text, va, ha in ((0, "β − λ", "center", "left"), (TOP_RATE, "β", "bottom", "right"))]
-        self.stop = value.plot([], [], "o", markersize=16, markeredgecolor="black", markeredgewidth=2, zorder=5,
-                               clip_on=False)[0]
+        value.legend(
+            [bought, self.cost],
+            names,
+            loc="lower left",
+            bbox_to_anchor=(-0.03, 0.985),
+            frameon=False,
+            borderaxespad=0,
+            handlelength=1.4,
+        )
+        self.costs = [
+            value.text(x, 0, text, fontsize=14, color=PRICE, va=va, ha=ha)
+            for x, text, va, ha in ((0, "β − λ", "center", "left"), (TOP_RATE, "β", "bottom", "right"))
+        ]
+        self.stop = value.plot(
+            [], [], "o", markersize=16, markeredgecolor="black", markeredgewidth=2, zorder=5, clip_on=False
+        )[0]
         self.rate = value.text(0, 0, "", fontsize=14, weight="bold", va="bottom", zorder=6)
         self.beta = None  # of the map as it is drawn
         on_map = [*self.fills.values(), *self.curves, *self.names, *self.labels.values()]
@@ -120,8 +135,9 @@ class ExactMap:
         for artist in (*self.moving, self.value):
             artist.set_visible(on)
         if on:
-            self.ax.set(yscale="linear", xlim=(0, self.end), ylim=(0, self.top), xlabel="target c [nats]",
-                        ylabel="penalty weight λ")
+            self.ax.set(
+                yscale="linear", xlim=(0, self.end), ylim=(0, self.top), xlabel="target c [nats]", ylabel="penalty weight λ"
+            )
             for put, end, step in ((self.ax.set_xticks, self.end, 2), (self.ax.set_yticks, self.top, 1)):
                 ticks = range(0, int(end) + 1, step)
                 put(ticks, [str(tick) for tick in ticks])  # the labels too: stored runs have put others there
@@ -157,6 +173,8 @@ class ExactMap:
     def sentence(self, which: str, rate: float, lam: float, c: float, beta: float, limits: Thresholds) -> str:
         """The read-out."""
         like = f"as in a VAE with β = {beta_effective(self.curve, lam, c, beta):.2f}"
-        return (f"λ = {lam:.2f}, c = {c:g} nats, β = {beta:.1f}: {which}, {MEANING[which]}. R = {rate:.2f} nats, {like}. "
-                f"At this c: β − s(0) = {limits.origin_unstable:.2f}, R = c beats R = 0 from {limits.beats_collapse:.2f}, "
-                f"λ* = {limits.held:.2f}.")
+        return (
+            f"λ = {lam:.2f}, c = {c:g} nats, β = {beta:.1f}: {which}, {MEANING[which]}. R = {rate:.2f} nats, {like}. "
+            f"At this c: β − s(0) = {limits.origin_unstable:.2f}, R = c beats R = 0 from {limits.beats_collapse:.2f}, "
+            f"λ* = {limits.held:.2f}."
+        )

@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from klcourse.metrics import posteriors
+from klcourse.measure import posteriors
 from klcourse.models import SIDE
-from klcourse.runs import Run, test_tensors
-from klcourse.widgets.base import Widget
-from klcourse.widgets.controls import Choice, Slider
+from klcourse.runs import Trained, test_tensors
+from klcourse.widgets.frame.base import Widget
+from klcourse.widgets.frame.controls import Choice, Slider
 
 PATHS = ("linear", "spherical")
 OFFSETS = np.arange(-3, 4)  # the slice is drawn at these distances from the path, along either latent
@@ -67,7 +67,7 @@ class LatentExplorer(Widget):
     size = (8.8, 4.4)
     lines = 2
 
-    def __init__(self, run: Run, **values) -> None:
+    def __init__(self, run: Trained, **values) -> None:
         model, data = run.model, run.data
         if data.kind != "image" or not hasattr(model.decoder, "mean"):
             raise ValueError(
@@ -137,13 +137,30 @@ class LatentExplorer(Widget):
         self.strip.set(xlim=(0, width), ylim=(SIDE + 1, -12))
         self.strip.set_axis_off()
         self.here = self.live(self.strip.add_patch(Rectangle((0, 0), SIDE, SIDE, fill=False, color=MARK, linewidth=3)))
-        self.names = [self.live(self.strip.text(x, -2, "", ha=ha, va="bottom", fontsize=13))
-                      for x, ha in ((0, "left"), (width, "right"))]
+        self.names = [
+            self.live(self.strip.text(x, -2, "", ha=ha, va="bottom", fontsize=13))
+            for x, ha in ((0, "left"), (width, "right"))
+        ]
         self.way = self.live(self.map.plot([], [], color="black", zorder=4)[0])
-        self.ends = [self.live(self.map.text(0, 0, "", ha="center", va="center", fontsize=14, weight="bold", zorder=5,
-                                             bbox={"facecolor": "white", "edgecolor": "black", "pad": 2})) for _ in range(2)]
-        self.ring = self.live(self.map.plot([], [], "o", color=MARK, markersize=15, markerfacecolor="none",
-                                            markeredgewidth=3.5, zorder=6)[0])
+        self.ends = [
+            self.live(
+                self.map.text(
+                    0,
+                    0,
+                    "",
+                    ha="center",
+                    va="center",
+                    fontsize=14,
+                    weight="bold",
+                    zorder=5,
+                    bbox={"facecolor": "white", "edgecolor": "black", "pad": 2},
+                )
+            )
+            for _ in range(2)
+        ]
+        self.ring = self.live(
+            self.map.plot([], [], "o", color=MARK, markersize=15, markerfacecolor="none", markeredgewidth=3.5, zorder=6)[0]
+        )
 
     def draw_map(self, i: int, j: int) -> None:
         """The posterior means on latents i and j: standing still until another latent is chosen."""
@@ -205,8 +222,17 @@ def draw_means(ax: Axes, means: np.ndarray, labels: np.ndarray, names: tuple[str
     drawn = [ax.scatter(*means.T, s=10, alpha=0.6, c=palette(labels % 10), linewidths=0)]
     for k, name in enumerate(names):
         if (chosen := means[labels == k]).size:
-            drawn.append(ax.text(*np.median(chosen, 0), name, color=palette(k % 10), weight="bold", ha="center", va="center",
-                                 bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1}))
+            drawn.append(
+                ax.text(
+                    *np.median(chosen, 0),
+                    name,
+                    color=palette(k % 10),
+                    weight="bold",
+                    ha="center",
+                    va="center",
+                    bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1},
+                )
+            )
     ax.means = drawn
     reach = max(3.2, 1.08 * np.abs(means).max())
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")

@@ -15,10 +15,10 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from klcourse import games
 from klcourse.exact import selflabel
-from klcourse.figures.games import CENTRES, MODULE_A, MODULE_B
+from klcourse.figures.payoff_matrices import CENTRES, MODULE_A, MODULE_B
 from klcourse.games import Condition, Game, Quantities
-from klcourse.widgets.base import Widget
-from klcourse.widgets.controls import Choice, Slider
+from klcourse.widgets.frame.base import Widget
+from klcourse.widgets.frame.controls import Choice, Slider
 
 LIT, DARK = "#F0B400", "#5a5a5a"
 Values = dict[str, Any]
@@ -68,8 +68,10 @@ def _constraint(reading: str, penalty: str) -> Callable[[Values], Game]:
     def build(v: Values) -> Game:
         high = _pair(v)
         game = games.constrained_game(_deaf(v), high, v["lam"], v["c"], v["beta"], reading, penalty=penalty)
-        short = {cell: "empty: q = p\nmakes I = 0" if cell == (1, 0) else f"empty:\nI = {high.mi:.2f} < c"
-                 for cell in game.infeasible}
+        short = {
+            cell: "empty: q = p\nmakes I = 0" if cell == (1, 0) else f"empty:\nI = {high.mi:.2f} < c"
+            for cell in game.infeasible
+        }
         return replace(game, infeasible=short)
 
     return build
@@ -154,11 +156,20 @@ class PayoffExplorer(Widget):
         "G": Slider("G", 0.3, 0.0, 5.0, 0.05, "nats", "KL(q || posterior): what B's encoder lacks."),
         "M": Slider("M", 0.2, 0.0, 3.0, 0.05, "nats", "KL(q(z) || p(z)): what an x-free encoder pays if nobody listens."),
         "R": Slider("R", 1.2, 0.0, 4.0, 0.05, "nats", "The rate of the encoder that speaks."),
-        "worth": Slider("log p − L0", 0.8, 0.0, 4.0, 0.05, "nats", "What z is worth: log p(x) over the best decoder "
-                        "without z."),
-        "away": Slider("‖g‖² deaf", 0.0, 0.0, 5.0, 0.1, "", "How far the labels of a deaf decoder lie from 0, in one "
-                       "latent dimension. 0: one g for both rows, as in the article; more: the paper's alternating g, "
-                       "which a deaf decoder teaches nothing."),
+        "worth": Slider(
+            "log p − L0", 0.8, 0.0, 4.0, 0.05, "nats", "What z is worth: log p(x) over the best decoder without z."
+        ),
+        "away": Slider(
+            "‖g‖² deaf",
+            0.0,
+            0.0,
+            5.0,
+            0.1,
+            "",
+            "How far the labels of a deaf decoder lie from 0, in one "
+            "latent dimension. 0: one g for both rows, as in the article; more: the paper's alternating g, "
+            "which a deaf decoder teaches nothing.",
+        ),
         "R0": Slider("R′", 0.3, 0.0, 4.0, 0.05, "nats", "The rate B spends although the decoder of the row I < c is deaf."),
         "lam": Slider("λ", 1.0, 0.0, 6.0, 0.05, "", "Penalty weight (SLVAE: weight of the label term)."),
         "c": Slider("c", 0.5, 0.05, 3.0, 0.05, "nats", "The target of the constraint."),
@@ -182,8 +193,9 @@ class PayoffExplorer(Widget):
         ax.axis("off")
         for x, name in zip(xs, ("q = p", "q ≠ p")):
             ax.text(x, 1.36, f"B: {name}", color=MODULE_B, weight="bold", ha="center", fontsize=14)
-        self.row_names = [ax.text(-0.7, y, "", color=MODULE_A, weight="bold", ha="left", va="center",
-                                  fontsize=14) for y in ys]
+        self.row_names = [
+            ax.text(-0.7, y, "", color=MODULE_A, weight="bold", ha="left", va="center", fontsize=14) for y in ys
+        ]
         self.boxes, self.payoffs, self.verdicts = {}, {}, {}
         for cell in ((0, 0), (0, 1), (1, 0), (1, 1)):
             x, y = xs[cell[1]], ys[cell[0]]
@@ -227,13 +239,21 @@ class PayoffExplorer(Widget):
         for cell, box in self.boxes.items():
             e = found.get(cell)
             empty = cell in game.infeasible
-            box.set(facecolor="#f4ead2" if e else "white" if empty else "#f7f7f7", hatch="//" if empty else None,
-                    edgecolor="black" if e else "#b0b0b0", linewidth=3 if e else 1.2,
-                    linestyle="--" if e and not e.strict else "-")
+            box.set(
+                facecolor="#f4ead2" if e else "white" if empty else "#f7f7f7",
+                hatch="//" if empty else None,
+                edgecolor="black" if e else "#b0b0b0",
+                linewidth=3 if e else 1.2,
+                linestyle="--" if e and not e.strict else "-",
+            )
             self.payoffs[cell].set(text="" if empty else number(game.a[cell]), weight="bold" if e else "normal")
             words = game.infeasible[cell] if empty else "" if not e else "equilibrium" if e.strict else "weak eq."
-            self.verdicts[cell].set(text=words, weight="bold" if e else "normal", y=CENTRES[1][cell[0]] - 0.12 * (not empty),
-                                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 2} if empty else None)
+            self.verdicts[cell].set(
+                text=words,
+                weight="bold" if e else "normal",
+                y=CENTRES[1][cell[0]] - 0.12 * (not empty),
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 2} if empty else None,
+            )
 
     def _arrows(self, game: Game) -> None:
         xs, ys = CENTRES

@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike
 
 from klcourse.exact.ppca import PPCA
 from klcourse.exact.regimes import Curve
-from klcourse.figures.constraint import REGIME_LOOKS
-from klcourse.widgets.base import Widget
-from klcourse.widgets.controls import Choice, Slider
+from klcourse.figures.the_constraint import REGIME_LOOKS
 from klcourse.widgets.exact_map import ExactMap
+from klcourse.widgets.frame.base import Widget
+from klcourse.widgets.frame.controls import Choice, Slider
+from klcourse.widgets.frame.spots import Spot
 from klcourse.widgets.runs_map import RunsMap
-from klcourse.widgets.spots import Spot
 from klcourse.widgets.stored_runs import StoredRuns, load_runs
 
 MODEL = PPCA(2.0 * 0.88 ** np.arange(16), d=16, sigma2=1.0)  # 16 latents; the first nat buys two, the eighth a third of one
@@ -81,8 +81,10 @@ class PhaseDiagram(Widget):
             self.exact_beta = values.setdefault("beta", self.exact_beta)
             return values
         if values.setdefault("beta", 1.0) != 1.0:
-            raise ValueError(f"beta = {values['beta']:g}, and all stored runs were trained with beta = 1: "
-                             "leave it alone, or choose the model 'exact'")
+            raise ValueError(
+                f"beta = {values['beta']:g}, and all stored runs were trained with beta = 1: "
+                "leave it alone, or choose the model 'exact'"
+            )
         return values
 
     def active(self, values: Mapping) -> list[str]:
@@ -113,8 +115,9 @@ class PhaseDiagram(Widget):
         self.map.autoscale(False)
         self.exact = ExactMap(self.curve, fig, self.map, self.live, LAM, C)
         self.measured = RunsMap(fig, self.map, self.live)
-        self.here = self.live(self.map.plot([], [], markeredgecolor="black", markeredgewidth=2.5, zorder=9, linestyle="none",
-                                            clip_on=False)[0])
+        self.here = self.live(
+            self.map.plot([], [], markeredgecolor="black", markeredgewidth=2.5, zorder=9, linestyle="none", clip_on=False)[0]
+        )
         self.cross = self.live(self.map.plot([], [], "+", color="black", markersize=14, markeredgewidth=2, zorder=10)[0])
         self.view = None  # the model that is shown
 

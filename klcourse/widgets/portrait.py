@@ -7,20 +7,31 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from klcourse.exact import dynamics, gaussian, regimes
-from klcourse.exact.gaussian import Array, LinearGaussianVAE
+from klcourse.exact import dynamics, linear_gaussian, regimes
+from klcourse.exact.linear_gaussian import Array, LinearGaussianVAE
 from klcourse.exact.ppca import PPCA
-from klcourse.figures.games import MODULE_A, MODULE_B, matched_payoff
-from klcourse.widgets.base import Widget
-from klcourse.widgets.controls import Choice, Slider
+from klcourse.figures.payoff_matrices import MODULE_A, MODULE_B, matched_payoff
+from klcourse.widgets.frame.base import Widget
+from klcourse.widgets.frame.controls import Choice, Slider
 
 HINGES = {"off": "rate", "on the rate R": "rate", "on the information I": "mi"}
 """Choice -> the name in klcourse.exact.dynamics."""
 
 # Payoff minus that of collapse, nats. Greys: worse than collapse; ochre: better.
 LEVELS = [-99, -4, -2, -1, -0.5, -0.2, 0.0, 0.1, 0.3, 0.6, 1.0, 99]
-SHADES = ["#8f8f8f", "#a6a6a6", "#bababa", "#cecece", "#e0e0e0", "#f2f2f2",
-          "#fff4cf", "#ffe9a3", "#fbd872", "#f2c14e", "#e0a526"]
+SHADES = [
+    "#8f8f8f",
+    "#a6a6a6",
+    "#bababa",
+    "#cecece",
+    "#e0e0e0",
+    "#f2f2f2",
+    "#fff4cf",
+    "#ffe9a3",
+    "#fbd872",
+    "#f2c14e",
+    "#e0a526",
+]
 EDGE = 0.985
 WIDTH = 1.3
 # Starts in the plane's units (w/√Λ, v√Λ): four near collapse, two far from it. A training run starts with a
@@ -42,7 +53,7 @@ def payoff_gain(w: Array, v: Array, data_var: float, beta: float, lam: float, c:
     """
     rate = -0.5 * np.log1p(-np.square(v))
     value = matched_payoff(w * np.sqrt(data_var), v / np.sqrt(data_var), data_var, beta=beta)
-    collapse = -float(gaussian.distortion(0.0, data_var, 1.0))
+    collapse = -float(linear_gaussian.distortion(0.0, data_var, 1.0))
     return value - collapse + lam * np.minimum(rate, c)  # -lam max(c - R, 0) against -lam c
 
 
@@ -52,6 +63,7 @@ def encoder_reply(w: Array, data_var: float, beta: float, lam: float, c: float) 
     >>> encoder_reply(np.array([0.5]), data_var=3.0, beta=1.0, lam=0.0, c=0.0).round(3)
     array([0.721])
     """
+
     def stationary(level: float) -> Array:  # the root of level v = Λ w (1 - v²) next to 0
         pull = 2 * data_var * w
         return pull / (level + np.sqrt(level**2 + pull**2))
@@ -136,8 +148,9 @@ class PhasePortrait(Widget):
         self.paths = [self.live(plane.plot([], [], color=colour, linewidth=2.2, zorder=4)[0]) for colour in near]
         self.ends = self.live(plane.plot([], [], "o", color="black", markersize=8, zorder=5, clip_on=False)[0])
         ticks = [0, 0.5, 1, 1.5, 2]
-        plane.set(xlim=(0, TOP), ylim=(0, TOP), xticks=ticks, yticks=ticks, xlabel="rate R [nats]",
-                  ylabel="information I [nats]")
+        plane.set(
+            xlim=(0, TOP), ylim=(0, TOP), xticks=ticks, yticks=ticks, xlabel="rate R [nats]", ylabel="information I [nats]"
+        )
         plane.grid(False)
 
     def update(self, values: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from klcourse.figures.constraint import GREY, REGIME_LOOKS
+from klcourse.figures.the_constraint import GREY, REGIME_LOOKS
 from klcourse.widgets.exact_map import DASHES, TOP_RATE, spread
 from klcourse.widgets.stored_runs import StoredRuns
 
@@ -38,19 +38,26 @@ class RunsMap:
         self.target = self.curves.axhline(0, color=GREY, linestyle=":", linewidth=2)
         named = (("mi", "info I", INFORMATION), ("rate", "rate R", RATE), ("c", "target c", GREY))
         outside = self.curves.get_yaxis_transform()
-        self.names = {column: self.curves.text(1.015, 0, name, color=colour, fontsize=14, va="center", transform=outside)
-                      for column, name, colour in named}
+        self.names = {
+            column: self.curves.text(1.015, 0, name, color=colour, fontsize=14, va="center", transform=outside)
+            for column, name, colour in named
+        }
         self.drawn = fig.add_axes((0.505, 0.01, 0.49, 0.34))
         self.drawn.set_axis_off()
-        self.digits = self.drawn.imshow(np.zeros((3 * SIDE, DRAWN * SIDE)), vmin=0, vmax=1, cmap="gray_r", aspect="auto",
-                                        extent=(0.17, 1, 0, 1))
+        self.digits = self.drawn.imshow(
+            np.zeros((3 * SIDE, DRAWN * SIDE)), vmin=0, vmax=1, cmap="gray_r", aspect="auto", extent=(0.17, 1, 0, 1)
+        )
         self.drawn.set(xlim=(0, 1), ylim=(0, 1))
-        self.rows = [self.drawn.text(0.15, y, name, va="center", ha="right", fontsize=13)
-                     for name, y in (("test", 5 / 6), ("again", 3 / 6), ("new", 1 / 6))]
+        self.rows = [
+            self.drawn.text(0.15, y, name, va="center", ha="right", fontsize=13)
+            for name, y in (("test", 5 / 6), ("again", 3 / 6), ("new", 1 / 6))
+        ]
         plain = dict(va="center", fontsize=12, parse_math=False)  # a sentence may hold dollar signs
         self.words = [self.drawn.text(0, y, "", **plain) for y in np.linspace(0.95, 0.05, 6)]
-        self.notes = {"history": fig.text(0.505, 0.7, "", va="center", fontsize=12),
-                      "samples": fig.text(0.505, 0.2, "", va="center", fontsize=12)}
+        self.notes = {
+            "history": fig.text(0.505, 0.7, "", va="center", fontsize=12),
+            "samples": fig.text(0.505, 0.2, "", va="center", fontsize=12),
+        }
         moving = [*self.lines["mi"], *self.lines["rate"], self.target, *self.names.values(), self.digits, *self.words]
         self.moving = [live(artist) for artist in moving]
 
@@ -82,8 +89,13 @@ class RunsMap:
         """The markers, those of one point side by side, under beta and, where it is known, lam*(c)."""
         ax, lams, cs = self.ax, runs.lams, runs.cs
         right = 1.1 * cs[-1]
-        ax.set(yscale="log", xlim=(0, right), ylim=(0.75 * lams[0], 1.35 * lams[-1]), xlabel="target c [nats]",
-               ylabel="penalty weight λ")
+        ax.set(
+            yscale="log",
+            xlim=(0, right),
+            ylim=(0.75 * lams[0], 1.35 * lams[-1]),
+            xlabel="target c [nats]",
+            ylabel="penalty weight λ",
+        )
         ax.set_yticks(lams, [f"{lam:g}" for lam in lams])
         ax.set_yticks([], minor=True)
         ax.set_xticks(cs, [f"{c:g}" for c in cs])
@@ -92,10 +104,28 @@ class RunsMap:
         for name, look in REGIME_LOOKS.items():
             chosen = (runs.table["regime"] == name).to_numpy()
             if chosen.any():
-                self.marks += ax.plot(x[chosen], runs.table["lam"][chosen], look.marker, color=look.colour, markersize=9,
-                                      markeredgecolor="white", linestyle="none", label=name)
-        self.marks.append(ax.legend(loc="lower left", bbox_to_anchor=(-0.06, 0.985), ncols=4, handletextpad=0.0,
-                                    columnspacing=0.8, borderaxespad=0, fontsize=12, frameon=False))
+                self.marks += ax.plot(
+                    x[chosen],
+                    runs.table["lam"][chosen],
+                    look.marker,
+                    color=look.colour,
+                    markersize=9,
+                    markeredgecolor="white",
+                    linestyle="none",
+                    label=name,
+                )
+        self.marks.append(
+            ax.legend(
+                loc="lower left",
+                bbox_to_anchor=(-0.06, 0.985),
+                ncols=4,
+                handletextpad=0.0,
+                columnspacing=0.8,
+                borderaxespad=0,
+                fontsize=12,
+                frameon=False,
+            )
+        )
         ends = [("β", 1.0)]
         self.marks.append(ax.axhline(1.0, color="black", linestyle=DASHES[3], linewidth=1.8, zorder=1))
         if star is not None:

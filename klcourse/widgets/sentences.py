@@ -10,10 +10,10 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from klcourse.metrics import posteriors
-from klcourse.runs import Run, test_tensors
-from klcourse.widgets.base import Widget
-from klcourse.widgets.controls import Choice, Slider
+from klcourse.measure import posteriors
+from klcourse.runs import Trained, test_tensors
+from klcourse.widgets.frame.base import Widget
+from klcourse.widgets.frame.controls import Choice, Slider
 from klcourse.widgets.latent import MARK, PATHS, far_apart, interpolate
 
 STEPS = np.linspace(0, 1, 6)  # more lines would be smaller, and drawing letters is what takes the time here
@@ -40,7 +40,7 @@ class Sentences(Widget):
     size = (8.8, 4.4)
     lines = 2
 
-    def __init__(self, run: Run, **values) -> None:
+    def __init__(self, run: Trained, **values) -> None:
         if run.data.kind != "text":
             raise ValueError(f"Sentences walks between sentences, and {run.data.name} holds images: use LatentExplorer(run)")
         self.model, self.data = run.model, run.data
@@ -116,8 +116,10 @@ class Sentences(Widget):
         """Fill the rows: they stand still while t moves, because drawing text is slow."""
         for k, (row, sentence) in enumerate(zip(self.rows, sentences)):
             again = k > 0 and sentence == sentences[k - 1]
-            row.set(text=SAME if again else textwrap.shorten(sentence, ROW, placeholder=" …") or NOTHING,
-                    color=FADED if again else "black")
+            row.set(
+                text=SAME if again else textwrap.shorten(sentence, ROW, placeholder=" …") or NOTHING,
+                color=FADED if again else "black",
+            )
         codes = interpolate(self.mu[first], self.mu[second], STEPS, path)
         for text, z in zip(self.lengths, codes):
             text.set_text(f"|z| = {np.linalg.norm(z):.2f}")

@@ -8,8 +8,8 @@ from scipy.stats import norm
 
 from klcourse.exact import selflabel
 from klcourse.plots import style_of
-from klcourse.widgets.base import Widget
-from klcourse.widgets.controls import Choice, Slider
+from klcourse.widgets.frame.base import Widget
+from klcourse.widgets.frame.controls import Choice, Slider
 
 SL, MI = style_of("sl"), style_of("mi")
 WASTE = "#A14A76"
@@ -55,11 +55,22 @@ class TiltedPrior(Widget):
     )
     size = (8.8, 4.1)
     controls = {
-        "labels": Choice("labels", LABELS[0], LABELS, "Where g comes from. Joint training drives g to 0. The paper's "
-                         "alternating training leaves labels that differ between the x."),
+        "labels": Choice(
+            "labels",
+            LABELS[0],
+            LABELS,
+            "Where g comes from. Joint training drives g to 0. The paper's "
+            "alternating training leaves labels that differ between the x.",
+        ),
         "lam": Slider("λ", 0.5, 0.0, 4.0, 0.05, help="Weight of the pull towards the label."),
-        "g": Slider("g", 1.5, -2.5, 2.5, 0.1, help="Where the one label sits; for labels that differ, how far they spread "
-                    "(one standard deviation)."),
+        "g": Slider(
+            "g",
+            1.5,
+            -2.5,
+            2.5,
+            0.1,
+            help="Where the one label sits; for labels that differ, how far they spread (one standard deviation).",
+        ),
         "d": Choice("latent d", "16", DIMENSIONS, "Number of latent dimensions; the label acts in the first one."),
     }
 
@@ -130,8 +141,10 @@ class TiltedPrior(Widget):
         for number, value in zip(self.numbers, (rate, rate - info, info)):
             number.set_text(f"{value:.2f}")
         verdict = (
-            "Nothing pulls: q* is the prior." if lam == 0
-            else "KL has not vanished, information has." if info == 0
+            "Nothing pulls: q* is the prior."
+            if lam == 0
+            else "KL has not vanished, information has."
+            if info == 0
             else f"{100 * info / rate:.0f} % of the KL is information."
         )
         return f"λ = {lam:g}: R = {rate:.2f} nats = information {info:.2f} + waste {rate - info:.2f}.  {verdict}"

@@ -30,7 +30,7 @@ CASES = {
 SETUP = """
 import asyncio, json, time
 import torch
-from klcourse.widgets.cockpit import Cockpit
+from klcourse.live.cockpit import Cockpit
 cockpit = Cockpit(objective="mi", lam=0.5, c=5, {arguments})
 cockpit.show()
 
@@ -148,10 +148,15 @@ def pace_and_obedience(name: str, pairs: int) -> None:
     ratio, cpu = (median(live[i] / plain[i] for plain, live in rates) for i in range(2))
     seconds = sum(steps / live[0] for _, live in rates)
     late, ms = zip(*delays)
-    print(f"{name:18} plain {plain:6.1f} steps/s, cockpit {live:6.1f} steps/s, ratio {ratio:.2f}, in processor time "
-          f"{cpu:.2f} ({pairs} pairs of {steps} steps; {pictures} pictures, I_q {measured} times in {seconds:.0f} s)")
-    print(f"{'':18} lam: old value used by {median(late):.0f} (at most {max(late)}) steps begun after the move; "
-          f"{median(ms):.0f} ms (at most {max(ms):.0f}) to the first step with the new one", flush=True)
+    print(
+        f"{name:18} plain {plain:6.1f} steps/s, cockpit {live:6.1f} steps/s, ratio {ratio:.2f}, in processor time "
+        f"{cpu:.2f} ({pairs} pairs of {steps} steps; {pictures} pictures, I_q {measured} times in {seconds:.0f} s)"
+    )
+    print(
+        f"{'':18} lam: old value used by {median(late):.0f} (at most {max(late)}) steps begun after the move; "
+        f"{median(ms):.0f} ms (at most {max(ms):.0f}) to the first step with the new one",
+        flush=True,
+    )
 
 
 def thread_or_loop(name: str) -> None:
@@ -173,8 +178,11 @@ def thread_or_loop(name: str) -> None:
         kernel.close()
     for which, rates in (("thread", thread), ("loop", loop)):
         ms = answers[which]
-        print(f"{name:18} {which:6}: {median(rates):6.1f} steps/s; an empty cell answers in {median(ms):.0f} ms (at most "
-              f"{max(ms):.0f}); {made[which]} steps during a cell that sleeps 2 s", flush=True)
+        print(
+            f"{name:18} {which:6}: {median(rates):6.1f} steps/s; an empty cell answers in {median(ms):.0f} ms (at most "
+            f"{max(ms):.0f}); {made[which]} steps during a cell that sleeps 2 s",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ platform, sys.platform = sys.platform, sys.platform if {keep} else "elsewhere"  
 from klcourse import training
 sys.platform = platform
 from klcourse.data import load
-from klcourse.runs import RunConfig, build_trainer
-config = RunConfig({options})
+from klcourse.runs import Run, build_trainer
+config = Run({options})
 trainer = build_trainer(config, load(config.data))
 trainer.probe = None
 for _ in range(5):

@@ -13,14 +13,14 @@ from statistics import median
 import torch
 
 from klcourse.data import PAD, load
-from klcourse.models import gaussian_kl
-from klcourse.runs import RunConfig, build_trainer
+from klcourse.gaussians import gaussian_kl
+from klcourse.runs import Run, build_trainer
 
 PAIRS = 15
 CASES = {
-    "mnist, factorised": (RunConfig(data="mnist"), 60),
-    "mnist, PixelCNN": (RunConfig(data="mnist", decoder="ar", batch_size=20), 8),
-    "text, LSTM 64": (RunConfig(data="text", hidden=64, batch_size=50), 12),
+    "mnist, factorised": (Run(data="mnist"), 60),
+    "mnist, PixelCNN": (Run(data="mnist", decoder="ar", batch_size=20), 8),
+    "text, LSTM 64": (Run(data="text", hidden=64, batch_size=50), 12),
 }
 
 
@@ -47,7 +47,7 @@ def seconds(work) -> float:
     return time.process_time() - started
 
 
-def ratio(config: RunConfig, steps: int) -> float:
+def ratio(config: Run, steps: int) -> float:
     """Median over pairs of the Trainer's time over the bare loop's."""
     data = load(config.data)
     ours, theirs = build_trainer(config, data), build_trainer(config, data)

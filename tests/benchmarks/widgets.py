@@ -98,8 +98,11 @@ def main() -> None:
                     print(f"{'':28}{control:14}{len(times):8}{median(times):11.0f}{max(times):9.0f}{held:7.0f}")
                 every = [time for times, _ in measured.values() for time in times]
                 late = "" if median(every) < MEDIAN and max(every) <= LARGEST else "   over the goal"
-                print(f"{f'{name[:2]} {widget.name}':28}{'all':14}{len(every):8}{median(every):11.0f}{max(every):9.0f}"
-                      f"{max((h for _, h in measured.values() if h == h), default=nan):7.0f}{late}", flush=True)
+                print(
+                    f"{f'{name[:2]} {widget.name}':28}{'all':14}{len(every):8}{median(every):11.0f}{max(every):9.0f}"
+                    f"{max((h for _, h in measured.values() if h == h), default=nan):7.0f}{late}",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

@@ -35,8 +35,10 @@ def widgets(folder: Path, names: list[str]) -> None:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     browser.page.screenshot(path=path)
                     box, figure = widget.box.bounding_box(), widget.figure.bounding_box()
-                    print(f"{path}  widget {box['width']:.0f} x {box['height']:.0f}, figure {figure['width']:.0f} x "
-                          f"{figure['height']:.0f}")
+                    print(
+                        f"{path}  widget {box['width']:.0f} x {box['height']:.0f}, figure {figure['width']:.0f} x "
+                        f"{figure['height']:.0f}"
+                    )
                 live(notebook, folder / size / f"live_{name}.png")
 
 
@@ -58,9 +60,10 @@ def live(notebook: Notebook, path: Path) -> None:
 
 def slides(folder: Path) -> None:
     """Photograph the first slides of a deck that have mathematics, a table and a figure."""
-    from decks import build, copy_assets
-    from normalise import find
     from playwright.sync_api import sync_playwright
+
+    from klcourse.publish.decks import build, copy_assets
+    from klcourse.publish.normalise import find
 
     with tempfile.TemporaryDirectory() as out, sync_playwright() as driver:
         copy_assets(Path(out) / "assets")

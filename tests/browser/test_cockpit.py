@@ -3,14 +3,15 @@
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from rules import KERNELSPEC
+
+from klcourse.publish.rules import KERNELSPEC
 
 COCKPIT, OTHER, RUNNING, WHOLE = 1, 2, 3, 4
 CELLS = [
-    "from klcourse.widgets.cockpit import Cockpit\n"
+    "from klcourse.live.cockpit import Cockpit\n"
     'cockpit = Cockpit(data="mnist", decoder="ar", lam=0.0, c=8, limit=500)\ncockpit',
     'print("another cell ran at step", cockpit.trainer.steps)',
-    "import gc\nfrom klcourse.widgets.live_run import LiveRun\n"
+    "import gc\nfrom klcourse.live.steering import LiveRun\n"
     "print(sum(run.running for run in gc.get_objects() if type(run) is LiveRun), 'running')",
     "steps = cockpit.history['step'].tolist()\nprint(steps == list(range(1, len(steps) + 1)), len(steps))",
 ]

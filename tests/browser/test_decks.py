@@ -2,10 +2,10 @@
 
 import nbformat
 import pytest
-from decks import build, copy_assets
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from rules import KERNELSPEC
 
+from klcourse.publish.decks import build, copy_assets
+from klcourse.publish.rules import KERNELSPEC
 from tests.browser.lab import NOTEBOOKS
 
 # Too much on a page, in pixels: what hangs out of it at the bottom or to the right. Slides lie on top of each other, hidden.
@@ -94,8 +94,10 @@ def live(browser, lab):
 def test_live_slides_in_jupyterlab_have_a_slider_that_works(live):
     page = live.page
     assert live.problems == []
-    page.locator(".jp-NotebookPanel-toolbar [data-jp-item-name='deck'] jp-button, "
-                 ".jp-NotebookPanel-toolbar [data-jp-item-name='deck'] button").first.click()
+    page.locator(
+        ".jp-NotebookPanel-toolbar [data-jp-item-name='deck'] jp-button, "
+        ".jp-NotebookPanel-toolbar [data-jp-item-name='deck'] button"
+    ).first.click()
     page.get_by_role("heading", name="Live slides").wait_for()
     heading = page.get_by_role("heading", name="A widget")
     assert not heading.is_visible()

@@ -1,8 +1,8 @@
 """Every notebook in a real browser: Run All, no error anywhere, every control changes its picture, Reset restores it."""
 
 import pytest
-from rules import WIDGET_VIEW
 
+from klcourse.publish.rules import WIDGET_VIEW
 from tests.browser.lab import NOTEBOOKS
 
 

@@ -6,6 +6,7 @@ every parameter free; optima are found by BFGS or SLSQP from a random start and 
 the (KKT) equations with a finite-difference Jacobian, so that parameters, not only values, are good to about
 1e-9.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -25,7 +26,7 @@ def quadrature(model) -> dict[str, float]:
     """D, R, I_q, M and log p of a 1-D LinearGaussianVAE from normal densities summed on grids of x and z."""
     sd = np.sqrt(model.data_var)
     x = np.linspace(-9, 9, 241) * sd
-    weight = norm.pdf(x, 0, sd) * (x[1] - x[0])                                    # (X,)
+    weight = norm.pdf(x, 0, sd) * (x[1] - x[0])  # (X,)
     spread = np.sqrt(model.v**2 * model.data_var + model.s2)
     # The z grid covers both the aggregate posterior and the prior.
     low, high = min(model.m - 9 * spread, -9.0), max(model.m + 9 * spread, 9.0)
@@ -35,7 +36,7 @@ def quadrature(model) -> dict[str, float]:
     q = np.exp(np.maximum(log_q, -600))  # no denormals: they are slow
     log_prior = norm.logpdf(z)
     log_lik = norm.logpdf(x[:, None], model.w * z[None] + model.b, np.sqrt(model.sigma2))
-    q_z = weight @ q                                                                # (Z,)
+    q_z = weight @ q  # (Z,)
     log_q_z = np.log(np.maximum(q_z, 1e-300))
     joint = weight[:, None] * q * dz
     p_x = np.exp(np.maximum(log_lik, -600)) @ (np.exp(np.maximum(log_prior, -600)) * dz)
@@ -90,8 +91,13 @@ class LinearVAE:
         A, u = np.eye(self.n) - W @ V, b + W @ m
         mse = np.trace(A @ S @ A.T) + (W**2 @ s2).sum() + u @ u
         D = 0.5 * (self.n * (np.log(2 * np.pi) + log_noise) + mse / noise)
-        gD = [(-A @ S @ V.T + W * s2 + np.outer(u, m)) / noise, u / noise, -W.T @ A @ S / noise,
-              W.T @ u / noise, 0.5 * (W**2).sum(0) * s2 / noise]
+        gD = [
+            (-A @ S @ V.T + W * s2 + np.outer(u, m)) / noise,
+            u / noise,
+            -W.T @ A @ S / noise,
+            W.T @ u / noise,
+            0.5 * (W**2).sum(0) * s2 / noise,
+        ]
         R = 0.5 * (np.trace(V @ S @ V.T) + m @ m + (s2 - 1 - ls).sum())
         gR = [np.zeros_like(W), np.zeros_like(b), V @ S, m.copy(), 0.5 * (s2 - 1)]
         if self.sigma2 is None:
@@ -120,8 +126,14 @@ class LinearVAE:
         """E log N(x; b, W W^T + sigma2 I)."""
         (W, b, *_), log_noise = self.split(p)
         C = W @ W.T + np.exp(log_noise) * np.eye(self.n)
-        return float(-0.5 * (self.n * np.log(2 * np.pi) + np.linalg.slogdet(C)[1]
-                             + np.trace(np.linalg.solve(C, self.cov + np.outer(b, b)))))
+        return float(
+            -0.5
+            * (
+                self.n * np.log(2 * np.pi)
+                + np.linalg.slogdet(C)[1]
+                + np.trace(np.linalg.solve(C, self.cov + np.outer(b, b)))
+            )
+        )
 
     def gradient(self, p, beta: float) -> np.ndarray:
         _, gD, _, gR = self.terms(p)
@@ -152,10 +164,15 @@ class LinearVAE:
 
     def frontier(self, rate: float, seed: int = 0) -> tuple[np.ndarray, float]:
         """Parameters minimising D subject to R = rate, and the multiplier -dD/dR."""
-        constraint = {"type": "eq", "fun": lambda p: self.terms(p)[2] - rate,
-                      "jac": lambda p: self.terms(p)[3]}
-        found = minimize(lambda p: self.terms(p)[:2], self.start(seed), jac=True, method="SLSQP",
-                         constraints=[constraint], options={"ftol": 1e-11, "maxiter": 1000})
+        constraint = {"type": "eq", "fun": lambda p: self.terms(p)[2] - rate, "jac": lambda p: self.terms(p)[3]}
+        found = minimize(
+            lambda p: self.terms(p)[:2],
+            self.start(seed),
+            jac=True,
+            method="SLSQP",
+            constraints=[constraint],
+            options={"ftol": 1e-11, "maxiter": 1000},
+        )
         p = found.x
         _, gD, _, gR = self.terms(p)
         y = np.append(p, -(gD @ gR) / (gR @ gR))
@@ -185,9 +202,7 @@ class LinearVAE:
             found.append((D + beta * R + lam * max(c - R, 0.0), R))
         return min(found)
 
-    def best_encoder(
-        self, w: float, b: float, beta: float, lam: float, c: float, seed: int
-    ) -> tuple[float, float]:
+    def best_encoder(self, w: float, b: float, beta: float, lam: float, c: float, seed: int) -> tuple[float, float]:
         """The same for a 1-D encoder (v, m, log s2) and a fixed decoder, by SLSQP on R >= c and on R <= c."""
 
         def full(p):
@@ -195,14 +210,24 @@ class LinearVAE:
 
         best = (np.inf, np.nan)
         for multiplier, sign, offset in ((beta, 1.0, 0.0), (beta - lam, -1.0, lam * c)):
+
             def loss(p, multiplier=multiplier):
                 D, gD, R, gR = self.terms(full(p))
                 return D + multiplier * R, (gD + multiplier * gR)[2:]
 
-            constraint = {"type": "ineq", "fun": lambda p, sign=sign: sign * (self.terms(full(p))[2] - c),
-                          "jac": lambda p, sign=sign: sign * self.terms(full(p))[3][2:]}
-            found = minimize(loss, self.start(seed)[2:], jac=True, method="SLSQP", constraints=[constraint],
-                             options={"ftol": 1e-12, "maxiter": 1000})
+            constraint = {
+                "type": "ineq",
+                "fun": lambda p, sign=sign: sign * (self.terms(full(p))[2] - c),
+                "jac": lambda p, sign=sign: sign * self.terms(full(p))[3][2:],
+            }
+            found = minimize(
+                loss,
+                self.start(seed)[2:],
+                jac=True,
+                method="SLSQP",
+                constraints=[constraint],
+                options={"ftol": 1e-12, "maxiter": 1000},
+            )
             rate = self.terms(full(found.x))[2]
             if sign * (rate - c) > -1e-7 and found.fun + offset < best[0]:
                 best = (float(found.fun + offset), rate)
@@ -235,8 +260,13 @@ def expected_batch_gradient(model, beta: float, lam: float, c: float, batch_size
         q = 0.5 * (high - low) * abscissae + 0.5 * (high + low)
         mass = 0.5 * (high - low) * weights * chi2.pdf(q * batch_size / var, batch_size) * batch_size / var
         e, mult = 1 - w * v, beta - lam * on
-        gradient = np.stack([(-v * e * q + w * s2) / model.sigma2, -w * e * q / model.sigma2 + mult * v * q,
-                             0.5 * w**2 * s2 / model.sigma2 + mult * 0.5 * (s2 - 1) + 0 * q])
+        gradient = np.stack(
+            [
+                (-v * e * q + w * s2) / model.sigma2,
+                -w * e * q / model.sigma2 + mult * v * q,
+                0.5 * w**2 * s2 / model.sigma2 + mult * 0.5 * (s2 - 1) + 0 * q,
+            ]
+        )
         total += gradient @ mass
         share += on * mass.sum()
     return total, share

@@ -1,10 +1,11 @@
 """Gradient-descent runs to set beside the exact answers; shared by the tests and the report."""
+
 from __future__ import annotations
 
 import numpy as np
 
 from klcourse.exact import dynamics, regimes
-from klcourse.exact.gaussian import LinearGaussianVAE, optimum
+from klcourse.exact.linear_gaussian import LinearGaussianVAE, optimum
 from klcourse.exact.ppca import PPCA
 
 
@@ -37,12 +38,12 @@ def readings(eigenvalues, d, sigma2, beta, c, batch_size: int = 100, seed: int =
     full = curve.channels(c / 2)
     w, v, s2 = (field[:d] + (0.01 if i < 2 else 0.0) for i, field in enumerate((full.w, full.v, full.s2)))
     start = LinearGaussianVAE(w, v, s2, data_var=full.data_var[:d], sigma2=sigma2)
-    lr = 0.05 * sigma2 / max(1.0, full.data_var[0] ** 2)    # the stiffest direction is v: Lambda^2 / sigma2
+    lr = 0.05 * sigma2 / max(1.0, full.data_var[0] ** 2)  # the stiffest direction is v: Lambda^2 / sigma2
     common = dict(lr=lr, beta=beta, c=c, channels=True, record_every=50)
     lam = min(2 * exact, beta)
 
     def tail(values, share):
-        return float(values[int(len(values) * share):].mean())
+        return float(values[int(len(values) * share) :].mean())
 
     batch = dynamics.descend(start, steps=15000, lam=lam, batch_size=batch_size, seed=seed, **common)
     whole = dynamics.descend(start, steps=8000, lam=lam, **common)
@@ -59,15 +60,23 @@ def readings(eigenvalues, d, sigma2, beta, c, batch_size: int = 100, seed: int =
     }
 
 
-def batches(batch_size: int, lams=(1.8, 2.4, 4.0), data_var=1.0, sigma2=0.1, beta=3.0, c=1.0, steps=20000,
-            seed=1):
+def batches(batch_size: int, lams=(1.8, 2.4, 4.0), data_var=1.0, sigma2=0.1, beta=3.0, c=1.0, steps=20000, seed=1):
     """Measured and predicted (duty, mean rate) of mini-batch training: one row a lam.
 
     Columns: lam, duty measured and predicted (sliding_mode), R measured, predicted, and by claim A11.
     """
     lams = np.array(lams)
-    path = dynamics.descend(optimum(data_var, sigma2, 1.5), steps=steps, lr=0.003, beta=beta, lam=lams, c=c,
-                            batch_size=batch_size, record_every=100, seed=seed)
+    path = dynamics.descend(
+        optimum(data_var, sigma2, 1.5),
+        steps=steps,
+        lr=0.003,
+        beta=beta,
+        lam=lams,
+        c=c,
+        batch_size=batch_size,
+        record_every=100,
+        seed=seed,
+    )
     half = len(path.time) // 3
     curve = PPCA([data_var], 1, sigma2)
     tau = dynamics.batch_rate_std(optimum(data_var, sigma2, float(curve.slope(c))), batch_size)
@@ -75,8 +84,16 @@ def batches(batch_size: int, lams=(1.8, 2.4, 4.0), data_var=1.0, sigma2=0.1, bet
     for i, lam in enumerate(lams):
         point = dynamics.sliding_mode(data_var, sigma2, c, lam, batch_size, beta)
         gaussian = dynamics.settled_rate(c, tau, curve.lam_star(c, beta), lam)
-        rows.append((lam, path.duty[half:, i].mean(), point.duty, path.model.rate[half:, i].mean(),
-                     float(point.model.rate), float(gaussian)))
+        rows.append(
+            (
+                lam,
+                path.duty[half:, i].mean(),
+                point.duty,
+                path.model.rate[half:, i].mean(),
+                float(point.model.rate),
+                float(gaussian),
+            )
+        )
     return np.array(rows)
 
 
@@ -87,9 +104,13 @@ def lazy_trap(hinge: str, lam=2.0, data_var=0.25, sigma2=1.0, c=1.0, start=6e-4,
 
     def first(values, level):
         return float(path.time[np.argmax(values >= level)]) if np.any(values >= level) else float("inf")
+
     reached = np.argmax(path.model.rate >= 0.95 * c)
-    return first(path.model.rate, 0.95 * c), first(path.model.mi, 0.5 * c), float(
-        path.model.mi[reached] / path.model.rate[reached])
+    return (
+        first(path.model.rate, 0.95 * c),
+        first(path.model.mi, 0.5 * c),
+        float(path.model.mi[reached] / path.model.rate[reached]),
+    )
 
 
 def measured_escape(data_var=0.25, sigma2=1.0, c=1.0, lam=2.0, lr=0.002, start=1e-4) -> float:

@@ -1,4 +1,5 @@
 """Turns a named check of tests/exact/checks.py into a hypothesis test."""
+
 from __future__ import annotations
 
 import pytest
@@ -14,8 +15,13 @@ def property_test(*names: str):
     def run(name):
         check = CHECKS[name]
 
-        @settings(max_examples=200, deadline=None, derandomize=True, database=None,
-                  suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+        @settings(
+            max_examples=200,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+        )
         @given(check.strategy())
         def against_brute_force(values):
             error = check.error(**values)

@@ -1,4 +1,5 @@
 """python -m tests.exact.report: how well each closed form of klcourse.exact agrees with brute force."""
+
 from __future__ import annotations
 
 import argparse
@@ -56,15 +57,16 @@ def main() -> int:
     print("  batch   lam  duty: run, exact     R: run, exact, claim A11")
     for batch_size in (20, 100, 1000):
         for lam, duty, duty_exact, rate, rate_exact, rate_a11 in experiments.batches(batch_size):
-            print(f"  {batch_size:5d} {lam:5.1f}      {duty:.4f} {duty_exact:.4f}      "
-                  f" {rate:.4f} {rate_exact:.4f} {rate_a11:.4f}")
+            print(
+                f"  {batch_size:5d} {lam:5.1f}      {duty:.4f} {duty_exact:.4f}      "
+                f" {rate:.4f} {rate_exact:.4f} {rate_a11:.4f}"
+            )
 
     print("\nlazy trap (Lambda .25, sigma2 1, beta = c = 1, lam 2): time of R = .95 c, of I = c/2, I/R then")
     for hinge in dynamics.HINGES:
         print(f"  hinge on {hinge:5s}", *(f"{value:10.4g}" for value in experiments.lazy_trap(hinge)))
     exact = dynamics.escape_rate(0.25, 1.0, 1.0)
-    print(f"  escape rate: run {experiments.measured_escape():.4f}, exact {exact:.4f}, "
-          f"Lambda^2/sigma2 {0.25**2:.4f}")
+    print(f"  escape rate: run {experiments.measured_escape():.4f}, exact {exact:.4f}, Lambda^2/sigma2 {0.25**2:.4f}")
     return 0 if good else 1
 
 

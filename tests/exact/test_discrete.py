@@ -63,13 +63,9 @@ class Loops:
             "marginal_kl": kl(self.q_z, m.prior),
             "gap": self.over_q(lambda x, z: math.log(m.encoder[x, z] * self.p_x[x] / self.joint_p[x, z])),
             "jensen_gap": math.fsum(
-                m.p_D[x] * m.prior[z] * (logp[x] - math.log(m.decoder[z, x]))
-                for x in self.xs
-                for z in self.zs
+                m.p_D[x] * m.prior[z] * (logp[x] - math.log(m.decoder[z, x])) for x in self.xs for z in self.zs
             ),
-            "generative_mi": math.fsum(
-                w * math.log(w / (self.p_x[x] * m.prior[z])) for (x, z), w in self.joint_p.items()
-            ),
+            "generative_mi": math.fsum(w * math.log(w / (self.p_x[x] * m.prior[z])) for (x, z), w in self.joint_p.items()),
             "z_free_log_likelihood": math.fsum(p * math.log(p) for p in m.p_D),
         }
 
@@ -94,8 +90,7 @@ def test_identities_1_2_4(model: dv.DiscreteVAE) -> None:
     joint_kl = math.fsum(w * math.log(w / loops.joint_p[k]) for k, w in loops.joint_q.items())
     assert close(-brute["elbo"], joint_kl - brute["z_free_log_likelihood"])
     decoder_kl = math.fsum(
-        w * math.log(w / loops.q_z[x_z[1]] / model.decoder[x_z[1], x_z[0]])
-        for x_z, w in loops.joint_q.items()
+        w * math.log(w / loops.q_z[x_z[1]] / model.decoder[x_z[1], x_z[0]]) for x_z, w in loops.joint_q.items()
     )
     excess = brute["distortion"] + brute["rate"] + brute["z_free_log_likelihood"]
     assert close(excess, brute["marginal_kl"] + decoder_kl, 1e-6) and excess >= -1e-12
@@ -107,22 +102,15 @@ def test_identities_1_2_4(model: dv.DiscreteVAE) -> None:
 def test_identity_3_total_correlation(seed: int, shape: list[int]) -> None:
     rng = np.random.default_rng(seed)
     factors = [rng.dirichlet(np.ones(n)) for n in shape]
-    prior = np.array(
-        [math.prod(f[i] for f, i in zip(factors, z)) for z in itertools.product(*map(range, shape))]
-    )
+    prior = np.array([math.prod(f[i] for f, i in zip(factors, z)) for z in itertools.product(*map(range, shape))])
     q_z = rng.dirichlet(np.ones(prior.size))
     table = q_z.reshape(shape)
     marginals = [
-        [math.fsum(q for z, q in np.ndenumerate(table) if z[j] == i) for i in range(n)]
-        for j, n in enumerate(shape)
+        [math.fsum(q for z, q in np.ndenumerate(table) if z[j] == i) for i in range(n)] for j, n in enumerate(shape)
     ]
-    product = np.array(
-        [math.prod(m[i] for m, i in zip(marginals, z)) for z in itertools.product(*map(range, shape))]
-    )
+    product = np.array([math.prod(m[i] for m, i in zip(marginals, z)) for z in itertools.product(*map(range, shape))])
     assert close(dv.total_correlation(table), kl(q_z, product))
-    assert close(
-        kl(q_z, prior), dv.total_correlation(table) + sum(kl(m, f) for m, f in zip(marginals, factors))
-    )
+    assert close(kl(q_z, prior), dv.total_correlation(table) + sum(kl(m, f) for m, f in zip(marginals, factors)))
 
 
 @many
@@ -131,9 +119,7 @@ def test_lautum_information_is_the_mean_jensen_gap_when_the_model_fits(model: dv
     p_x = model.prior @ model.decoder
     fitted = model.with_(p_D=p_x / p_x.sum())
     lautum = math.fsum(
-        a * b * math.log(a * b / (b * model.decoder[z, x]))
-        for x, a in enumerate(p_x)
-        for z, b in enumerate(model.prior)
+        a * b * math.log(a * b / (b * model.decoder[z, x])) for x, a in enumerate(p_x) for z, b in enumerate(model.prior)
     )
     assert close(fitted.jensen_gap, lautum)
 
@@ -203,10 +189,7 @@ def test_beta_encoder_is_stationary_and_beats_others(model: dv.DiscreteVAE, beta
     best = model.with_(encoder=opt.beta_encoder(model.prior, model.decoder, beta))
     value = best.distortion + beta * best.rate
     brute = -beta * math.fsum(
-        p
-        * math.log(
-            math.fsum(model.prior[z] * model.decoder[z, x] ** (1 / beta) for z in range(len(model.prior)))
-        )
+        p * math.log(math.fsum(model.prior[z] * model.decoder[z, x] ** (1 / beta) for z in range(len(model.prior))))
         for x, p in enumerate(model.p_D)
     )
     assert close(value, brute, 1e-6)
@@ -225,9 +208,7 @@ def test_self_labelling_encoder(model: dv.DiscreteVAE, lam: float, seed: int) ->
     rng = np.random.default_rng(seed)
     (K, L), m = model.encoder.shape, 2
     codes, labels = rng.normal(size=(L, m)), rng.normal(size=(K, m))
-    square = np.array(
-        [[sum((labels[k, i] - codes[z, i]) ** 2 for i in range(m)) for z in range(L)] for k in range(K)]
-    )
+    square = np.array([[sum((labels[k, i] - codes[z, i]) ** 2 for i in range(m)) for z in range(L)] for k in range(K)])
     weight = model.prior * model.decoder.T * np.exp(-lam * square)
     best = opt.self_labelling_encoder(model.prior, model.decoder, codes, labels, lam)
     assert np.allclose(best, weight / weight.sum(1, keepdims=True), atol=1e-12)
@@ -338,9 +319,7 @@ def test_universal_decoder_line(model: dv.DiscreteVAE, share: float) -> None:
     fitted = model.with_(decoder=model.best_decoder)
     h = dv.entropy(model.p_D)
     assert fitted.distortion >= h - fitted.rate - 1e-12
-    joint = share * (
-        model.posterior * (model.prior @ model.decoder)[:, None]
-    )  # a coupling with these marginals
+    joint = share * (model.posterior * (model.prior @ model.decoder)[:, None])  # a coupling with these marginals
     p_x = model.prior @ model.decoder
     joint = joint + (1 - share) * np.outer(p_x, model.prior)
     p_x = joint.sum(1)
@@ -367,9 +346,7 @@ def test_a13_beta_lowers_the_rate_and_raises_the_information() -> None:
     shown = []
     for beta in (0.01, 0.3, 1.0):
         q = opt.beta_encoder(prior, decoder, beta)
-        model = dv.DiscreteVAE(
-            [0.5, 0.5, 0], prior, q, decoder
-        )  # theory.md leaves p_D out: the third x never occurs
+        model = dv.DiscreteVAE([0.5, 0.5, 0], prior, q, decoder)  # theory.md leaves p_D out: the third x never occurs
         shown.append((round(model.rate, 3), round(model.mi, 3)))
     assert shown == [(0.693, 0.0), (0.364, 0.116), (0.124, 0.047)]
 
@@ -377,9 +354,7 @@ def test_a13_beta_lowers_the_rate_and_raises_the_information() -> None:
 def test_a9_lazy_encoder() -> None:
     """q(z|x) = r(z) for every x: R = KL(r || p) > 0 = I_q, against the article's I = E KL."""
     lazy = dv.DiscreteVAE([0.5, 0.5], [0.5, 0.5], [[0.9, 0.1], [0.9, 0.1]], [[0.5, 0.5], [0.5, 0.5]])
-    assert lazy.rate == pytest.approx(0.9 * math.log(1.8) + 0.1 * math.log(0.2)) and lazy.mi == pytest.approx(
-        0, abs=1e-15
-    )
+    assert lazy.rate == pytest.approx(0.9 * math.log(1.8) + 0.1 * math.log(0.2)) and lazy.mi == pytest.approx(0, abs=1e-15)
 
 
 @pytest.mark.parametrize("beta_factor", [1.5, 3.0])
@@ -389,9 +364,7 @@ def test_lazy_rate_is_a_best_reply_to_a_z_free_decoder_above_beta(beta_factor: f
     D, R, mi = terms(model)
     c = 0.2
     found = slsqp(model, lambda q: D(q) + R(q), (R, beta_factor, c))
-    assert found == pytest.approx(
-        dv.entropy(model.p_D) + c, abs=1e-6
-    )  # beta c, less than the lam c of collapse
+    assert found == pytest.approx(dv.entropy(model.p_D) + c, abs=1e-6)  # beta c, less than the lam c of collapse
     t = brentq(lambda t: kl([t, 1 - t], [0.5, 0.5]) - c, 0.5, 1 - 1e-9)
     lazy = model.with_(encoder=[[t, 1 - t]] * 2)
     assert lazy.mi == pytest.approx(0, abs=1e-12) and lazy.rate == pytest.approx(c)
@@ -416,12 +389,6 @@ def test_bad_tables_are_named() -> None:
 
 def test_impossible_symbols_stay_finite() -> None:
     model = dv.DiscreteVAE([1.0, 0.0], [0.5, 0.5], [[0.5, 0.5], [0.5, 0.5]], [[1.0, 0.0], [1.0, 0.0]])
-    assert (
-        model.log_p == 0 and model.gap == 0 and model.jensen_gap == 0 and np.isfinite(model.posterior).all()
-    )
+    assert model.log_p == 0 and model.gap == 0 and model.jensen_gap == 0 and np.isfinite(model.posterior).all()
     dead_end = dv.DiscreteVAE([0.5, 0.5], [0.5, 0.5], [[0.5, 0.5], [0.5, 0.5]], [[1.0, 0.0], [0.0, 1.0]])
-    assert (
-        dead_end.jensen_gap == np.inf
-        and dead_end.elbo == -np.inf
-        and dead_end.log_p == pytest.approx(-math.log(2))
-    )
+    assert dead_end.jensen_gap == np.inf and dead_end.elbo == -np.inf and dead_end.log_p == pytest.approx(-math.log(2))

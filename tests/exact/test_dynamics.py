@@ -1,9 +1,10 @@
 """Gradient descent on the linear-Gaussian VAE."""
+
 import numpy as np
 import pytest
 
 from klcourse.exact import dynamics
-from klcourse.exact.gaussian import LinearGaussianVAE
+from klcourse.exact.linear_gaussian import LinearGaussianVAE
 from klcourse.exact.ppca import PPCA
 from tests.exact.bruteforce import LinearVAE
 from tests.exact.experiments import MODELS, batches, lazy_trap, measured_escape, readings
@@ -18,7 +19,7 @@ def test_one_step_is_the_gradient_of_the_loss(hinge, c):
     beta, lam, lr = 1.3, 0.7, 1e-3
     brute = LinearVAE(1.7, 1, 0.6)
     for _ in range(20):
-        p = rng.standard_normal(5)                                     # (w, b, v, m, log s2)
+        p = rng.standard_normal(5)  # (w, b, v, m, log s2)
         w, b, v, m, log_s2 = p
         start = LinearGaussianVAE(w, v, np.exp(log_s2), b, m, 1.7, 0.6)
         after = dynamics.descend(start, steps=1, lr=lr, beta=beta, lam=lam, c=c, hinge=hinge).model
@@ -27,6 +28,7 @@ def test_one_step_is_the_gradient_of_the_loss(hinge, c):
         def loss(p):
             D, _, R, _ = brute.terms(p)
             return D + beta * R + lam * max(c - (R if hinge == "rate" else brute.rates(p)[1]), 0)
+
         numeric = [(loss(p + e) - loss(p - e)) / 2e-5 for e in 1e-5 * np.eye(5)]
         assert np.allclose(step, -lr * np.array(numeric), rtol=1e-6, atol=1e-10)
 
@@ -42,6 +44,7 @@ def test_mini_batch_step_uses_the_batch():
         kl = 0.5 * ((v * x + m) ** 2 + np.exp(ls) - 1 - ls)
         rec = ((x - w * (v * x + m) - b) ** 2 + w**2 * np.exp(ls)) / (2 * 0.4)
         return (rec + beta * kl).mean() + lam * max(c - kl.mean(), 0)
+
     p = np.array([0.7, 0.1, 0.9, 0.2, np.log(start.s2)])
     numeric = [(loss(*(p + e)) - loss(*(p - e))) / 2e-6 for e in 1e-6 * np.eye(5)]
     found = np.array([after.w, after.b, after.v, after.m, np.log(after.s2)])[:, -1, 0]
@@ -105,14 +108,17 @@ def test_channels_share_the_hinge():
     assert path.model.rate[-1, 1] < 1e-3  # water-filling: the weak channel gets nothing
 
 
-@pytest.mark.parametrize("call, name", [
-    (lambda start: dynamics.descend(start, steps=10, hinge="kl"), "hinge"),
-    (lambda start: dynamics.descend(start, steps=0), "steps"),
-    (lambda start: dynamics.descend(start, steps=2000, lr=50.0), "smaller lr"),
-    (lambda start: dynamics.settled_rate(1.0, 0.1, 2.0, 1.5), "lam_star"),
-    (lambda start: dynamics.escape_rate(1.0, 1.0, 1.0, s2=50.0), "s2"),
-    (lambda start: dynamics.sliding_mode(1.0, 0.1, 1.0, 1.0, 100, beta=3.0), "does not hold"),
-])
+@pytest.mark.parametrize(
+    "call, name",
+    [
+        (lambda start: dynamics.descend(start, steps=10, hinge="kl"), "hinge"),
+        (lambda start: dynamics.descend(start, steps=0), "steps"),
+        (lambda start: dynamics.descend(start, steps=2000, lr=50.0), "smaller lr"),
+        (lambda start: dynamics.settled_rate(1.0, 0.1, 2.0, 1.5), "lam_star"),
+        (lambda start: dynamics.escape_rate(1.0, 1.0, 1.0, s2=50.0), "s2"),
+        (lambda start: dynamics.sliding_mode(1.0, 0.1, 1.0, 1.0, 100, beta=3.0), "does not hold"),
+    ],
+)
 def test_bad_values_are_named(call, name):
     with pytest.raises(ValueError, match=name):
         call(LinearGaussianVAE(0.5, 0.5, 0.5))

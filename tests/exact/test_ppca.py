@@ -1,8 +1,9 @@
 """The pPCA rate-distortion curve."""
+
 import numpy as np
 import pytest
 
-from klcourse.exact import gaussian
+from klcourse.exact import linear_gaussian
 from klcourse.exact.ppca import PPCA
 from tests.exact.harness import names, property_test
 
@@ -12,9 +13,9 @@ test_brute_force = property_test(*names("pPCA"))
 def test_one_dimension_is_the_gaussian_module():
     rates = np.linspace(0, 3, 7)
     curve = PPCA([2.0], 1, sigma2=0.3)
-    assert np.allclose(curve.distortion(rates), gaussian.distortion(rates, 2.0, 0.3))
-    assert np.allclose(curve.slope(rates), gaussian.slope(rates, 2.0, 0.3))
-    assert np.isclose(curve.rate(2.0), gaussian.optimum(2.0, 0.3, 2.0).rate)
+    assert np.allclose(curve.distortion(rates), linear_gaussian.distortion(rates, 2.0, 0.3))
+    assert np.allclose(curve.slope(rates), linear_gaussian.slope(rates, 2.0, 0.3))
+    assert np.isclose(curve.rate(2.0), linear_gaussian.optimum(2.0, 0.3, 2.0).rate)
 
 
 @pytest.mark.parametrize("sigma2", [0.4, None])
@@ -55,8 +56,8 @@ def test_learned_noise_with_a_latent_for_every_dimension_degenerates():
     """sigma2 -> 0: the slope stops falling at n / rank, and below that beta there is no optimum at all."""
     full = PPCA([2.0, 1.0], 2)
     assert np.isclose(full.slope(10.0), 1.0) and full.rate(0.9) == np.inf
-    assert np.isclose(full.rate(1.0), 0.5 * np.log(2.0))           # the least of a ray of optima
-    assert PPCA([2.0, 1.0, 0.0], 2).rate(1.4) == np.inf            # slope 3/2 for ever
+    assert np.isclose(full.rate(1.0), 0.5 * np.log(2.0))  # the least of a ray of optima
+    assert PPCA([2.0, 1.0, 0.0], 2).rate(1.4) == np.inf  # slope 3/2 for ever
 
 
 @pytest.mark.parametrize("values", [[], [-1.0, 1.0], [0.0], [np.nan]])

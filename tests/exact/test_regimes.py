@@ -1,4 +1,5 @@
 """Regimes and thresholds of the penalty weight."""
+
 import numpy as np
 import pytest
 
@@ -42,26 +43,28 @@ def test_non_convex_curve_jumps_and_has_hysteresis():
     beta, c = 4.0, 1.2
     found = regimes.lam_star_grid(rates, distortions, c, beta)
     path = [regimes.best_rate_grid(rates, distortions, lam, c, beta) for lam in np.linspace(0, beta, 201)]
-    assert np.max(np.diff(path)) > 0.9                           # a jump of about a nat, no partial regime
+    assert np.max(np.diff(path)) > 0.9  # a jump of about a nat, no partial regime
     F = distortions + beta * rates + (found + 0.01) * np.maximum(c - rates, 0)
     assert F[0] < F[1] and F.argmin() > 0  # collapse: local minimum still, not the global one
 
 
-@pytest.mark.parametrize("beta, expected", [(1.0, {"inactive", "partial", "held"}),
-                                            (3.0, {"collapsed", "partial", "held"})])
+@pytest.mark.parametrize("beta, expected", [(1.0, {"inactive", "partial", "held"}), (3.0, {"collapsed", "partial", "held"})])
 def test_phase_diagram_agrees_with_gradient_descent(beta, expected):
     exact, trained = phase_diagram(beta)
     assert set(exact.ravel()) == expected
     assert (exact == trained).mean() >= 0.95
 
 
-@pytest.mark.parametrize("call, name", [
-    (lambda: regimes.regime(PPCA([1.0], 1, 1.0), 1.0, c=0.0), "c="),
-    (lambda: regimes.regime(PPCA([1.0], 1, 1.0), -1.0, c=1.0), "lam"),
-    (lambda: regimes.lam_star_grid([0, 1], [1, 0], c=2.0), "inside the grid"),
-    (lambda: regimes.lam_star_grid([0, 0, 1], [1, 1, 0], c=1.0), "strictly rising"),
-    (lambda: regimes.lam_star_grid([0, 1, 2], [1, 0], c=1.0), "equal length"),
-])
+@pytest.mark.parametrize(
+    "call, name",
+    [
+        (lambda: regimes.regime(PPCA([1.0], 1, 1.0), 1.0, c=0.0), "c="),
+        (lambda: regimes.regime(PPCA([1.0], 1, 1.0), -1.0, c=1.0), "lam"),
+        (lambda: regimes.lam_star_grid([0, 1], [1, 0], c=2.0), "inside the grid"),
+        (lambda: regimes.lam_star_grid([0, 0, 1], [1, 1, 0], c=1.0), "strictly rising"),
+        (lambda: regimes.lam_star_grid([0, 1, 2], [1, 0], c=1.0), "equal length"),
+    ],
+)
 def test_bad_values_are_named(call, name):
     with pytest.raises(ValueError, match=name):
         call()

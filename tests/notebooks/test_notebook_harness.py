@@ -6,10 +6,11 @@ import nbformat
 import normalise
 import papermill
 import pytest
-from measure import MEMORY_LIMIT_MIB, over_memory
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from rules import WIDGET_VIEW, problems
 from test_notebook_smoke import smoke
+
+from klcourse.publish.cost import MEMORY_LIMIT_MIB, over_memory
+from klcourse.publish.rules import WIDGET_VIEW, problems
 
 BLOCK = "x = b'x' * (200 * 2**20)"  # 200 MiB that the measurement has to see
 
@@ -93,9 +94,7 @@ def test_static_part_of_a_widget_survives():
 
     view = {WIDGET_VIEW: {"model_id": "1"}, "text/plain": "HBox(children=())"}
     assert cleaned(view) == []
-    assert [set(output.data) for output in cleaned({**view, "image/png": "AA=="})] == [
-        {"text/plain", "image/png"}
-    ]
+    assert [set(output.data) for output in cleaned({**view, "image/png": "AA=="})] == [{"text/plain", "image/png"}]
 
 
 def test_smoke_measures_and_passes_the_profile(tmp_path):

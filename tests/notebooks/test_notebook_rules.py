@@ -3,8 +3,9 @@
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from normalise import NOTEBOOKS, normalise
-from rules import SIZE_LIMIT, WIDGET_VIEW, problems
+
+from klcourse.publish.normalise import NOTEBOOKS, normalise
+from klcourse.publish.rules import SIZE_LIMIT, WIDGET_VIEW, problems
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)

@@ -4,10 +4,11 @@ import logging
 
 import papermill
 import pytest
-from measure import over_memory, peak_mib
-from normalise import NOTEBOOKS
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
+
+from klcourse.publish.cost import over_memory, peak_mib
+from klcourse.publish.normalise import NOTEBOOKS
 
 ROOT = NOTEBOOKS.parent
 

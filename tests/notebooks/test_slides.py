@@ -2,10 +2,11 @@
 
 import nbformat
 import pytest
-from decks import prepare
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from normalise import NOTEBOOKS
-from slides import SCREEN, TYPES, assign, rule, slide_type
+
+from klcourse.publish.decks import prepare
+from klcourse.publish.normalise import NOTEBOOKS
+from klcourse.publish.slides import SCREEN, TYPES, assign, rule, slide_type
 
 FIGURE = new_output("display_data", data={"image/png": "AA==", "text/plain": "<Figure>"})
 PRINTED = new_output("stream", text="0.3 nats\n")
@@ -13,6 +14,7 @@ PRINTED = new_output("stream", text="0.3 nats\n")
 
 def notebook(*cells):
     """Cells by their source; a pair is a code cell with its outputs."""
+
     def make(cell):
         if isinstance(cell, str):
             return new_markdown_cell(cell)

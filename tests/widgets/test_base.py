@@ -10,11 +10,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from nbformat import NotebookNode
-from normalise import _static
-from rules import WIDGET_VIEW
 
-from klcourse.widgets import Choice, Slider, Toggle, Widget, base
-from klcourse.widgets.panel import Panel
+from klcourse.publish.normalise import _static
+from klcourse.publish.rules import WIDGET_VIEW
+from klcourse.widgets import Choice, Slider, Toggle, Widget
+from klcourse.widgets.frame import base
+from klcourse.widgets.frame.panel import Panel
 
 
 class Lines(Widget):
@@ -43,8 +44,11 @@ class Lines(Widget):
         if values["slope"] == 3:
             raise RuntimeError("three is broken")
         for k, line in enumerate(self.lines_):
-            line.set(ydata=[-values["slope"] + k, values["slope"] + k], color=values["colour"],
-                     visible=values["shown"] and k < values["count"])
+            line.set(
+                ydata=[-values["slope"] + k, values["slope"] + k],
+                color=values["colour"],
+                visible=values["shown"] and k < values["count"],
+            )
         self.still(self.ax, ylim=(-4.0, 4.0 * max(values["size"], 0.1) * 10))
         return f"slope {values['slope']:g}, {values['count']} lines, {values['colour']}, size {values['size']:g}"
 

@@ -18,18 +18,18 @@ import pytest
 import torch
 
 from klcourse.data import load
+from klcourse.live import instruments
+from klcourse.live.background import Extra
+from klcourse.live.cockpit import MENU, Cockpit
+from klcourse.live.instruments import constraint, readout
+from klcourse.live.reconstruct import choose_examples, draw_rows, redraw
+from klcourse.live.steering import LiveRun, Move, pause_all
 from klcourse.models import PixelCNNDecoder, build_vae
 from klcourse.objectives import OBJECTIVES
-from klcourse.runs import RunConfig, RunError, build_trainer
-from klcourse.widgets import instruments
-from klcourse.widgets.background import Extra
-from klcourse.widgets.cockpit import MENU, Cockpit
-from klcourse.widgets.instruments import constraint, readout
-from klcourse.widgets.live_run import LiveRun, Move, pause_all
-from klcourse.widgets.redraw import choose_examples, draw_rows, redraw
+from klcourse.runs import Run, RunError, build_trainer
 
 PATIENCE = 60  # seconds; nothing waits that long unless it hangs
-CONFIG = RunConfig(objective="mi", lam=0.5, c=5, batch_size=20, hidden=20, latent_dim=4, limit=200)
+CONFIG = Run(objective="mi", lam=0.5, c=5, batch_size=20, hidden=20, latent_dim=4, limit=200)
 SMALL = dict(objective="mi", lam=0.5, c=5.0, batch_size=20, hidden=20, latent_dim=4, limit=200)
 
 
@@ -116,8 +116,17 @@ def test_knobs_set_together_act_together_and_none_is_lost(run):
 
 @pytest.mark.parametrize(
     "bad",
-    [{"lam": -1}, {"lam": math.nan}, {"beta": math.inf}, {"lr": 0}, {"lr": -1e-3}, {"objective": "elbow"},
-     {"c": 3.0, "objective": "mi-hinge"}, {"lam": -1, "c": 2}, {"eta": 0.1}],
+    [
+        {"lam": -1},
+        {"lam": math.nan},
+        {"beta": math.inf},
+        {"lr": 0},
+        {"lr": -1e-3},
+        {"objective": "elbow"},
+        {"c": 3.0, "objective": "mi-hinge"},
+        {"lam": -1, "c": 2},
+        {"eta": 0.1},
+    ],
     ids=str,
 )
 def test_a_bad_value_moves_nothing_and_stops_nothing(run, bad):
@@ -194,10 +203,10 @@ def test_ctrl_c_reaches_the_cell_that_waits_and_not_the_run(run, digits):
 
 def test_python_ends_while_it_trains(tmp_path):
     code = """
-from klcourse.widgets.live_run import LiveRun
-from klcourse.runs import RunConfig, build_trainer
+from klcourse.live.steering import LiveRun
+from klcourse.runs import Run, build_trainer
 from klcourse.data import load
-config = RunConfig(decoder="ar", batch_size=20, limit=100)
+config = Run(decoder="ar", batch_size=20, limit=100)
 run = LiveRun(lambda: build_trainer(config, load("mnist", limit=100))).start()
 run.wait(2)
 print(run.running)
@@ -303,7 +312,9 @@ def test_lam_times_duty_is_the_mean_pull_over_the_last_batches(run):
 def test_a_drag_is_one_mark():
     drag = [Move(100 + i, "lam", 1 + i / 10) for i in range(9)]
     assert instruments.grouped([Move(3, "c", 2.0), *drag, Move(104, "c", 4.0)], near=10) == [
-        Move(3, "c", 2.0), Move(108, "lam", 1.8), Move(104, "c", 4.0)
+        Move(3, "c", 2.0),
+        Move(108, "lam", 1.8),
+        Move(104, "c", 4.0),
     ]
 
 
@@ -472,8 +483,9 @@ class Kernel:
         self.manager, self.client = start_new_kernel(kernel_name="python3")
 
     def run(self, code, cell_id="x", wait=True):
-        message = self.client.session.msg("execute_request", dict(code=code, silent=False, store_history=False,
-                                                                  user_expressions={}, allow_stdin=False))
+        message = self.client.session.msg(
+            "execute_request", dict(code=code, silent=False, store_history=False, user_expressions={}, allow_stdin=False)
+        )
         message["metadata"] = {"cellId": cell_id}
         self.client.shell_channel.send(message)
         return self.output(message["header"]["msg_id"]) if wait else message["header"]["msg_id"]
@@ -505,7 +517,7 @@ def kernel():
 
 def test_in_a_kernel_other_cells_run_interrupts_pass_and_the_cell_can_be_run_again(kernel):
     make = f"cockpit = Cockpit(**{SMALL!r}).start(); cockpit.show()"
-    kernel.run("from klcourse.widgets.cockpit import Cockpit; import json, threading, time")
+    kernel.run("from klcourse.live.cockpit import Cockpit; import json, threading, time")
     kernel.run(make, cell_id="cockpit")
     state = "print(json.dumps([cockpit.run.running, cockpit.trainer.steps, cockpit.rev]))"
     _, before, rev = json.loads(kernel.run(state))

@@ -15,20 +15,20 @@ from matplotlib.colors import to_rgb
 from klcourse import studies
 from klcourse.exact.ppca import PPCA
 from klcourse.exact.regimes import regime, thresholds
-from klcourse.figures.constraint import REGIME_LOOKS
-from klcourse.runs import RunConfig, train
+from klcourse.figures.the_constraint import REGIME_LOOKS
+from klcourse.runs import Run, train
 from klcourse.sweep import sweep
 from klcourse.widgets import LatentExplorer, PhaseDiagram, Sentences
 from klcourse.widgets import sentences as sentences_module
 from klcourse.widgets.exact_map import bands, roomy, spread, threshold_lines
+from klcourse.widgets.frame.panel import Panel
 from klcourse.widgets.latent import STEPS, interpolate
-from klcourse.widgets.panel import Panel
 from klcourse.widgets.phase_diagram import MODEL
 from klcourse.widgets.stored_runs import StoredRuns, load_runs, run_regime
 
 SIDE = 28
-IMAGES = RunConfig(limit=100, hidden=16, latent_dim=4, epochs=1, iw_samples=0)
-TEXT = RunConfig(data="text", limit=120, hidden=16, latent_dim=4, epochs=1, iw_samples=0)
+IMAGES = Run(limit=100, hidden=16, latent_dim=4, epochs=1, iw_samples=0)
+TEXT = Run(data="text", limit=120, hidden=16, latent_dim=4, epochs=1, iw_samples=0)
 GRID = """
 about = "A test."
 [store]
@@ -54,7 +54,7 @@ seed = [0, 1]
 
 
 def tiny(config, **changes):
-    return train(RunConfig(**{**vars(config), **changes}), progress=False)
+    return train(Run(**{**vars(config), **changes}), progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +86,18 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def made_up():
     """Runs whose regimes are known: three seeds at each of six points, the penalty off the more the larger lam is."""
-    rows = [{"run": k, "lam": lam, "c": c, "seed": seed, "rate": min(lam, 1) * c, "mi": 0.1 * k, "duty": min(1, 0.9 / lam)}
-            for k, (lam, c, seed) in enumerate(product((0.25, 1.0, 4.0), (1.0, 8.0), range(3)))]
+    rows = [
+        {"run": k, "lam": lam, "c": c, "seed": seed, "rate": min(lam, 1) * c, "mi": 0.1 * k, "duty": min(1, 0.9 / lam)}
+        for k, (lam, c, seed) in enumerate(product((0.25, 1.0, 4.0), (1.0, 8.0), range(3)))
+    ]
     table = pd.DataFrame(rows).assign(regime=lambda t: run_regime(t.duty, t.rate))
-    history = pd.DataFrame([{"run": r["run"], "epoch": e, "rate": 2 * r["rate"] / e, "mi": np.nan if e == 2 else 0.3 * e}
-                            for r in rows for e in (1, 2, 3)])
+    history = pd.DataFrame(
+        [
+            {"run": r["run"], "epoch": e, "rate": 2 * r["rate"] / e, "mi": np.nan if e == 2 else 0.3 * e}
+            for r in rows
+            for e in (1, 2, 3)
+        ]
+    )
     return StoredRuns("made up", table, history, {})
 
 
@@ -384,8 +391,9 @@ def test_by_default_it_shows_far_digits_and_lively_latents(digits):
     assert sorted([values["i"] - 1, values["j"] - 1]) == sorted(np.argsort(mu.var(0))[-2:].tolist())
 
 
-@pytest.mark.parametrize("values", [{"t": 0.8}, {"path": "spherical"}, {"a": 2}, {"b": -2}, {"i": 1}, {"j": 2}, {"first": 7},
-                                    {"second": 9}])
+@pytest.mark.parametrize(
+    "values", [{"t": 0.8}, {"path": "spherical"}, {"a": 2}, {"b": -2}, {"i": 1}, {"j": 2}, {"first": 7}, {"second": 9}]
+)
 def test_every_control_of_the_latent_explorer_changes_it(values, digits):
     assert changes(LatentExplorer(digits, first=1, second=2, a=1.0, b=0.5, i=3, j=4), **values)
 

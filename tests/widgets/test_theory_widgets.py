@@ -11,11 +11,11 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import norm, poisson
 
 from klcourse.exact import dynamics
-from klcourse.exact.gaussian import LinearGaussianVAE, best_encoder
+from klcourse.exact.linear_gaussian import LinearGaussianVAE, best_encoder
 from klcourse.widgets import ElboGap, PayoffExplorer, PhasePortrait, TiltedPrior
 from klcourse.widgets import portrait as p
-from klcourse.widgets.controls import Slider
 from klcourse.widgets.elbo_gap import WORLDS, gap_of
+from klcourse.widgets.frame.controls import Slider
 from klcourse.widgets.payoffs import KINDS, LIT
 from klcourse.widgets.tilted_prior import LABELS, rate_and_information
 
@@ -34,8 +34,12 @@ STATES = [
     *((TiltedPrior, {"labels": labels}) for labels in LABELS),
     *((PhasePortrait, {"hinge": hinge}) for hinge in p.HINGES),
 ]
-MOVES = [(cls, values, name) for cls, values in STATES for name in cls.controls if name in cls(**values).active(
-    cls(**values).value_dict) and name not in values]
+MOVES = [
+    (cls, values, name)
+    for cls, values in STATES
+    for name in cls.controls
+    if name in cls(**values).active(cls(**values).value_dict) and name not in values
+]
 
 
 def others(control) -> list:
@@ -149,8 +153,11 @@ def test_with_two_answers_the_best_q_from_here_depends_on_here():
         widget = ElboGap(mu=mu, s=0.4).act("Best q from here")
         ends.append(widget.value_dict["mu"])
         best = gap_of(WORLDS["x = z² + noise"], ends[-1], widget.value_dict["s"]).gap
-        around = [gap_of(WORLDS["x = z² + noise"], ends[-1] + a, widget.value_dict["s"] * b).gap
-                  for a in (-0.03, 0, 0.03) for b in (0.95, 1, 1.05)]
+        around = [
+            gap_of(WORLDS["x = z² + noise"], ends[-1] + a, widget.value_dict["s"] * b).gap
+            for a in (-0.03, 0, 0.03)
+            for b in (0.95, 1, 1.05)
+        ]
         assert best <= min(around) + 1e-9 and best > 0.3  # no Gaussian is a posterior with two peaks
     assert ends[0] < -0.8 and ends[1] > 0.8 and np.isclose(ends[0], -ends[1], atol=1e-3)
 
@@ -180,7 +187,9 @@ def table(game: str, v: dict) -> list[list[float | None]]:
 
 def equilibria(t: list[list[float | None]]) -> set[tuple[int, int]]:
     return {
-        (i, j) for i in (0, 1) for j in (0, 1)
+        (i, j)
+        for i in (0, 1)
+        for j in (0, 1)
         if t[i][j] is not None
         and (t[1 - i][j] is None or t[1 - i][j] <= t[i][j] + 1e-9)
         and (t[i][1 - j] is None or t[i][1 - j] <= t[i][j] + 1e-9)
@@ -307,12 +316,15 @@ def test_the_plane_is_the_payoff(hinge):
     for data_var, beta, lam, c in [(3.0, 1.0, 0.0, 1.0), (0.25, 1.0, 2.0, 1.0), (2.0, 2.5, 1.5, 0.4)]:
         w, v = RNG.uniform(-1.2, 1.2, 50), RNG.uniform(-0.97, 0.97, 50)
         gain = value(w * data_var**0.5, v / data_var**0.5, data_var, beta, lam, c, hinge) - value(
-            0.0, 0.0, data_var, beta, lam, c, hinge)
+            0.0, 0.0, data_var, beta, lam, c, hinge
+        )
         assert np.allclose(p.payoff_gain(w, v, data_var, beta, lam, c), gain, atol=1e-10)
 
 
-@pytest.mark.parametrize(("data_var", "beta", "lam", "c"), [
-    (3.0, 1.0, 0.0, 0.0), (0.5, 1.0, 0.6, 0.5), (0.25, 1.0, 2.0, 1.0), (2.0, 2.5, 1.5, 0.4), (1.0, 1.0, 1.0, 1.0)])
+@pytest.mark.parametrize(
+    ("data_var", "beta", "lam", "c"),
+    [(3.0, 1.0, 0.0, 0.0), (0.5, 1.0, 0.6, 0.5), (0.25, 1.0, 2.0, 1.0), (2.0, 2.5, 1.5, 0.4), (1.0, 1.0, 1.0, 1.0)],
+)
 def test_best_replies_by_search(data_var, beta, lam, c):
     v = np.linspace(-0.9999, 0.9999, 200_001)
     w = np.array([-1.1, -0.4, -0.05, 0.02, 0.3, 0.8, 1.2])
@@ -342,8 +354,9 @@ def test_the_stars_are_mutual_best_replies_and_the_best_points(hinge):
             assert np.isclose(encoder.v * v["data_var"] ** 0.5, star, atol=1e-6)
 
 
-@pytest.mark.parametrize(("hinge", "lam"), [("off", 0.0), ("on the rate R", 0.6), ("on the rate R", 2.0),
-                                            ("on the information I", 2.0)])
+@pytest.mark.parametrize(
+    ("hinge", "lam"), [("off", 0.0), ("on the rate R", 0.6), ("on the rate R", 2.0), ("on the information I", 2.0)]
+)
 @pytest.mark.parametrize("data_var", [0.3, 3.0])
 def test_what_is_said_of_collapse(hinge, lam, data_var):
     """Strictness and saddle from finite steps: alone along either axis, together along the diagonal."""
@@ -351,8 +364,10 @@ def test_what_is_said_of_collapse(hinge, lam, data_var):
     text = PhasePortrait(hinge=hinge, lam=lam, data_var=data_var).text
     c, t = 1.0, 0.02
     here = value(0.0, 0.0, data_var, 1.0, lam, c, kind)
-    alone = max(value(s * t, 0.0, data_var, 1.0, lam, c, kind) for s in (1, -1)), max(
-        value(0.0, s * t, data_var, 1.0, lam, c, kind) for s in (1, -1))
+    alone = (
+        max(value(s * t, 0.0, data_var, 1.0, lam, c, kind) for s in (1, -1)),
+        max(value(0.0, s * t, data_var, 1.0, lam, c, kind) for s in (1, -1)),
+    )
     assert ("strict equilibrium" in text) == (max(alone) < here)
     assert ("no equilibrium" in text) == (max(alone) > here)
     angles = np.linspace(0, 2 * np.pi, 721)
@@ -368,7 +383,7 @@ def test_the_runs_are_gradient_descent_of_the_exact_model(hinge):
     start = LinearGaussianVAE(w, v, 1 - p.STARTS[:, 1] ** 2, m=p.SHIFT, data_var=0.5)
     path = dynamics.descend(start, steps=p.STEPS, lr=p.LEARNING_RATE, lam=0.9, c=0.8, hinge=hinge).model
     assert np.allclose(runs.w[0], w) and np.allclose(runs.w[5], path.w[5])
-    assert np.allclose(runs.w[-1], path.w[-p.BLOCK:].mean(0))
+    assert np.allclose(runs.w[-1], path.w[-p.BLOCK :].mean(0))
 
 
 def test_the_lazy_detour():

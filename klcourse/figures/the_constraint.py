@@ -1,0 +1,265 @@
+"""Figures of notebook 05: the information constraint, its penalty, and where training settles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from klcourse.exact.linear_gaussian import LinearGaussianVAE
+from klcourse.exact.regimes import Curve, best_rate, regime, thresholds
+from klcourse.plots import label_ends
+
+GREY = "#707070"
+DOT = {"markersize": 10, "markeredgecolor": "white", "clip_on": False, "zorder": 4}
+
+
+class Look(NamedTuple):
+    """How a regime looks: told apart by marker and by shade, so that colour is not needed."""
+
+    colour: str
+    marker: str
+
+
+REGIME_LOOKS = {
+    "inactive": Look("#009E73", "^"),
+    "held": Look("#0072B2", "s"),
+    "partial": Look("#E69F00", "o"),
+    "collapsed": Look("#444444", "X"),
+}
+
+
+def encoders(models: Mapping[str, LinearGaussianVAE], xs: Sequence[float]) -> Figure:
+    """One panel a model: the prior (grey, filled) and q(z|x) for each x, with R, I_q and M in the title."""
+    fig, axes = plt.subplots(1, len(models), figsize=(4.3 * len(models), 3.4), sharex=True, sharey=True)
+    z = np.linspace(-4.2, 4.2, 600)
+    colours = plt.get_cmap("viridis")(np.linspace(0.05, 0.8, len(xs)))
+    for ax, (name, model) in zip(np.atleast_1d(axes), models.items()):
+        ax.fill_between(z, np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi), color="#dddddd", linewidth=0)
+        ax.text(-3.6, 0.12, "prior\n$p(z)$", color=GREY, ha="center")
+        s2 = float(model.s2)
+        for x, colour in zip(xs, colours):
+            mean = float(model.v) * x + float(model.m)
+            ax.plot(z, np.exp(-((z - mean) ** 2) / (2 * s2)) / np.sqrt(2 * np.pi * s2), color=colour)
+        numbers = f"R = {model.rate:.2f}   $I_q$ = {model.mi:.2f}   M = {model.marginal_kl:.2f}"
+        ax.set_title(f"{name}\n{numbers}", fontsize=11.5)
+        ax.set(xlabel="z", yticks=[], ylim=(0, None))
+        ax.grid(False)
+    np.atleast_1d(axes)[0].set_ylabel("density of q(z|x), one curve per x")
+    return fig
+
+
+def penalised(curve: Curve, c: float, beta: float, lams: Sequence[float]) -> Figure:
+    """Left: F(R) - F(0 at lam = 0) for several lam, each minimum a marker. Right: the minimum against lam."""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2), width_ratios=[1.35, 1])
+    rates = np.linspace(0, 1.9 * c, 400)
+    base = np.asarray(curve.distortion(rates)) + beta * rates
+    shades = plt.get_cmap("cividis")(np.linspace(0.0, 0.68, len(lams)))
+    ends = []
+    for lam, shade in zip(lams, shades):
+        value = base + lam * np.maximum(c - rates, 0) - float(curve.distortion(0.0))
+        rate = best_rate(curve, lam, c, beta)
+        name = regime(curve, lam, c, beta)
+        left.plot(rates[rates <= c], value[rates <= c], color=shade)
+        left.plot(rate, np.interp(rate, rates, value), marker=REGIME_LOOKS[name].marker, color=shade, **DOT)
+        ends.append((0.0, value[0], f"λ = {lam:g}: {name}", shade))
+    left.plot(rates[rates >= c], base[rates >= c] - float(curve.distortion(0.0)), color="black")
+    left.axvline(c, color=GREY, linewidth=1, linestyle=":")
+    left.text(c, left.get_ylim()[1], " R = c", color=GREY, va="top")
+    left.set(xlabel="rate R [nats]", ylabel="F(R) − D(0) [nats]", xlim=(0, rates[-1]))
+    for _, y, text, shade in ends:
+        left.annotate(
+            text,
+            (0, y),
+            xytext=(8, -1),
+            textcoords="offset points",
+            color=shade,
+            va="bottom",
+            bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1},
+        )
+    grid = np.linspace(0, 1.25 * beta, 500)
+    right.plot(grid, [best_rate(curve, lam, c, beta) for lam in grid], color="black")
+    for lam, shade in zip(lams, shades):
+        look = REGIME_LOOKS[regime(curve, lam, c, beta)]
+        right.plot(lam, best_rate(curve, lam, c, beta), marker=look.marker, color=shade, **DOT)
+    limits = thresholds(curve, c, beta)
+    for value, text in ((limits.origin_unstable, "β − s(0)"), (limits.held, "λ* = β − s(c)"), (beta, "β")):
+        right.axvline(value, color=GREY, linewidth=1, linestyle=":")
+        side = "left" if value == beta else "right"
+        right.text(value, 0.45 * c, f" {text} ", color=GREY, rotation=90, va="center", ha=side)
+    right.set(xlabel="penalty weight λ", ylabel="rate at the minimum [nats]", ylim=(-0.03 * c, 1.12 * c))
+    return fig
+
+
+def regime_map(ax: Axes, curve: Curve, beta: float, lam: ArrayLike, c: ArrayLike, found: ArrayLike, title: str) -> None:
+    """The (c, lam) plane: the four thresholds as lines, one marker a run, its shape the regime it ended in.
+
+    lam (n,), c (m,), found (n, m) names of regimes.
+    """
+    lam, c = np.asarray(lam, float), np.asarray(c, float)
+    top = 1.06 * max(lam.max(), beta)
+    line = np.linspace(1e-3, 1.04 * c.max(), 300)
+    limits = np.array([thresholds(curve, value, beta) for value in line])
+    draw_thresholds(ax, line, limits, top)
+    for (i, j), name in np.ndenumerate(np.asarray(found)):
+        look = REGIME_LOOKS[str(name)]
+        ax.plot(
+            c[j],
+            lam[i],
+            marker=look.marker,
+            color=look.colour,
+            markersize=5.5,
+            linestyle="none",
+            markeredgecolor="white",
+            markeredgewidth=0.4,
+        )
+    ax.set(xlabel="target c [nats]", xlim=(0, line[-1]), ylim=(0, top), title=title)
+    ax.grid(False)
+
+
+def network_map(
+    ax: Axes,
+    lam: ArrayLike,
+    c: ArrayLike,
+    found: Sequence[str],
+    star: tuple[ArrayLike, ArrayLike],
+    beta: float = 1.0,
+    named: str = "λ*(c) from β-VAEs",
+) -> None:
+    """Trained runs in the (c, lam) plane, lam on a log scale, under a lam*(c) that was read elsewhere.
+
+    lam, c, found: one entry a run; star: targets and lam* at them, `named` at the end of the line.
+    """
+    lam, c = np.asarray(lam, float), np.asarray(c, float)
+    ax.set(
+        yscale="log",
+        xlim=(0, 1.08 * c.max()),
+        ylim=(0.75 * lam.min(), 1.3 * lam.max()),
+        xlabel="target c [nats]",
+        ylabel="penalty weight λ",
+    )
+    ax.plot(*star, color="black")
+    ax.axhline(beta, color="black", linestyle="-.", linewidth=1.3)
+    for x, y, name in zip(c, lam, found):
+        look = REGIME_LOOKS[name]
+        ax.plot(x, y, marker=look.marker, color=look.colour, markersize=9, markeredgecolor="white")
+    ticks = np.unique(lam)
+    ax.set_yticks(ticks, [f"{value:g}" for value in ticks])
+    ax.minorticks_off()
+    last = float(np.asarray(star[1])[-1])
+    label_ends(ax, [(c.max(), beta, "β", "black"), (c.max(), last, named, "black")], gap=0.07)
+
+
+def draw_thresholds(ax: Axes, c: ArrayLike, limits: ArrayLike, top: float) -> None:
+    """The four nested thresholds, limits (n, 4) at the targets c (n,), named at the right end."""
+    names = ("β − s(0)", "beats R = 0", "λ*(c) = β − s(c)", "β")
+    dashes = (":", "--", "-", "-.")
+    ax.set(xlim=(0, c[-1]), ylim=(0, top))
+    ends = []
+    for k, (name, dash) in enumerate(zip(names, dashes)):
+        ax.plot(c, limits[:, k], color="black", linestyle=dash, linewidth=2.2 if k == 2 else 1.3, zorder=1)
+        if 0 <= limits[-1, k] <= top:
+            ends.append((c[-1], limits[-1, k], name, "black"))
+    label_ends(ax, ends, gap=0.06)
+
+
+def regime_legend(fig: Figure, names: Sequence[str] = tuple(REGIME_LOOKS)) -> None:
+    """The regimes' markers in one row above the panels."""
+    looks = [(name, *REGIME_LOOKS[name]) for name in names]
+    handles = [plt.Line2D([], [], marker=m, color=colour, linestyle="none", label=n) for n, colour, m in looks]
+    fig.legend(handles=handles, loc="outside upper center", ncols=len(names))
+
+
+def blur(
+    batches: ArrayLike, lams: ArrayLike, measured: ArrayLike, simple: ArrayLike, consistent: ArrayLike, c: float
+) -> Figure:
+    """Settled rate against batch size, one colour a lam: measured (dots), A11's formula with lam*(c) (dotted)
+    and with lam* at the settled rate (solid). Arrays (n batches, n lams); the curves share `batches`' axis.
+    """
+    fig, ax = plt.subplots(figsize=(7.6, 4.2))
+    colours = ("#E69F00", "#009E73", "#0072B2", "#CC79A7")
+    ax.set(xscale="log", xlabel="batch size B", ylabel="settled mean rate R̄ [nats]")
+    grid, sizes = np.asarray(batches[0]), np.asarray(batches[1])
+    ends = []
+    for k, lam in enumerate(lams):
+        ax.plot(grid, simple[:, k], color=colours[k], linestyle=":", linewidth=1.6)
+        ax.plot(grid, consistent[:, k], color=colours[k])
+        ax.plot(sizes, measured[:, k], marker="osD^"[k], color=colours[k], linestyle="none")
+        ends.append((grid[-1], consistent[-1, k], f"λ = {lam:g}", colours[k]))
+    ax.axhline(c, color=GREY, linewidth=1)
+    ax.text(grid[0], c, "target c", color=GREY, va="bottom")
+    ax.set_xticks(sizes, [f"{b:g}" for b in sizes])
+    ax.minorticks_off()
+    label_ends(ax, ends, gap=0.07)
+    return fig
+
+
+def plane(ax: Axes, top: float, c: float) -> None:
+    """An empty (R, I) plane in nats: the impossible half shaded, the target R = c marked."""
+    ax.fill_between([0, top], [0, top], top, color="#eeeeee", linewidth=0, zorder=0)
+    ax.plot([0, top], [0, top], color="#b0b0b0", linewidth=1, zorder=1)
+    ax.text(0.05 * top, 0.93 * top, "impossible: I > R", color=GREY, va="top")
+    ax.axvline(c, color=GREY, linewidth=1, linestyle=":")
+    ax.text(c, 0.97 * top, "R = c ", color=GREY, va="top", ha="right")
+    ax.set(xlim=(0, top), ylim=(0, top), aspect="equal", xlabel="rate R [nats]", ylabel="information $I_q(x;z)$ [nats]")
+
+
+def trajectory(
+    ax: Axes,
+    rate: ArrayLike,
+    mi: ArrayLike,
+    colour: str,
+    label: str,
+    at: tuple[float, float],
+    dash: str = "-",
+    every: int = 1,
+) -> None:
+    """One run in the (R, I) plane: a dot every `every` records (close dots: slow), a large one at the end.
+
+    Its name stands at `at`, with a thin line to the nearest point of the run.
+    """
+    rate, mi = np.asarray(rate), np.asarray(mi)
+    ax.plot(rate, mi, color=colour, linestyle=dash, zorder=3)
+    ax.plot(rate[::every], mi[::every], "o", color=colour, markersize=4, zorder=4, linestyle="none")
+    ax.plot(rate[-1], mi[-1], marker="o", color=colour, markersize=9, zorder=4, clip_on=False)
+    k = int(np.argmin((rate - at[0]) ** 2 + (mi - at[1]) ** 2))
+    ax.annotate(
+        label,
+        (rate[k], mi[k]),
+        xytext=at,
+        color=colour,
+        va="center",
+        ha="center",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+        arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.8},
+    )
+
+
+def paths(
+    ax: Axes, runs: Sequence[tuple[ArrayLike, ArrayLike]], colour: str, label: str, at: tuple[float, float], every: int = 1
+) -> None:
+    """Runs of one setting in the (R, I) plane: a thin line a seed, and their mean at equal times as a `trajectory`."""
+    if len(runs) > 1:
+        for rate, mi in runs:
+            ax.plot(rate, mi, color=colour, linewidth=0.8, alpha=0.45, zorder=2)
+    trajectory(ax, *np.mean(np.asarray(runs, float), axis=0), colour, label, at, every=every)
+
+
+def readings(
+    ax: Axes, groups: Mapping[str, tuple[ArrayLike, ArrayLike, str, str]], c: float, line: tuple[ArrayLike, ArrayLike]
+) -> None:
+    """beta - slope against the rate it was read at: groups are name -> (rates, readings, marker, colour), a mark a run.
+
+    `line`: rates and readings of the first group, mean over seeds; where the others agree with it they lie on it.
+    """
+    ax.plot(*line, color=next(iter(groups.values()))[3], linewidth=1.3, zorder=1)
+    for name, (rates, values, marker, colour) in groups.items():
+        ax.plot(rates, values, marker=marker, color=colour, linestyle="none", markersize=8, alpha=0.75, label=name)
+    ax.axvline(c, color=GREY, linewidth=1, linestyle=":")
+    ax.text(c, ax.get_ylim()[1], " target c", color=GREY, va="top")
+    ax.legend(loc="lower right")

@@ -1,0 +1,89 @@
+"""Rate and information: how far q(z|x) is from the prior, and how much of that tells one x from another.
+
+I_q(x; z) has no closed form. It is reported as a sandwich around its population value, for N examples:
+the *self-included* estimate is a lower bound that cannot exceed log N, the *leave-one-out* estimate is an upper bound.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from klcourse.gaussians import LOG_2PI, gaussian_kl, log_normal, pairwise_log_q, reparameterise
+
+from .passes import chunks
+
+CELLS = 4_000_000  # cells of an (examples x posteriors x dims) table held at a time: 32 MB as float64
+
+
+class MutualInformation(NamedTuple):
+    """Estimates of I_q(x; z) in nats: lower <= I_q <= upper in expectation, and lower <= cap = log N always."""
+
+    lower: float
+    upper: float
+    cap: float
+
+
+def mutual_information(mu: Tensor, logvar: Tensor, generator: torch.Generator | None = None) -> MutualInformation:
+    """I_q(x; z) for N posteriors, (N, d) each, from one sample a posterior.
+
+    log q(z_i) is the log-mean-exp of log q(z_i|x_j) over all j (lower bound) or over all j but i (upper bound).
+    Raises ValueError for fewer than two posteriors.
+
+    >>> mi = mutual_information(10.0 * torch.arange(4.0)[:, None], torch.zeros(4, 1))  # four posteriors far apart
+    >>> round(mi.lower, 3) == round(mi.cap, 3) == 1.386 and mi.upper > mi.cap
+    True
+    """
+    n = len(mu)
+    if n < 2:
+        raise ValueError(f"mutual information of {n} posterior(s): it needs at least 2")
+    mu, logvar = mu.double(), logvar.double()  # squares of near-equal numbers: float32 loses them
+    z = reparameterise(mu, logvar, generator)
+    precision = (-logvar).exp()
+    # sum_k (z_k - mu_k)^2 / var_k, expanded so that it is two matrix products and no (n, N, d) table
+    constant = (mu.square() * precision + logvar + LOG_2PI).sum(-1)  # (N,)
+    own = log_normal(z, mu, logvar)  # (N,) log q(z_i|x_i)
+    left_out = []  # log of the sum over j other than i
+    for s in chunks(n, CELLS // n):
+        log_q = -0.5 * (z[s].square() @ precision.T - 2 * z[s] @ (mu * precision).T + constant)  # (n, N)
+        rows = torch.arange(s.stop - s.start)
+        log_q[rows, rows + s.start] = -torch.inf
+        left_out.append(log_q.logsumexp(1))
+    others = torch.cat(left_out)
+    lower = (own - torch.logaddexp(others, own)).mean().item() + math.log(n)
+    upper = (own - others).mean().item() + math.log(n - 1)
+    return MutualInformation(lower, upper, math.log(n))
+
+
+def rate(mu: Tensor, logvar: Tensor) -> float:
+    """R = mean KL(q(z|x) || p(z)), nats, closed form.
+
+    >>> rate(torch.ones(5, 2), torch.zeros(5, 2))
+    1.0
+    """
+    return gaussian_kl(mu, logvar).mean().item()
+
+
+def active_units(mu: Tensor, threshold: float = 0.01) -> int:
+    """How many latents have Var_x(mu_j) > threshold (Burda et al. 2016)."""
+    return int((mu.var(0) > threshold).sum())
+
+
+def total_correlation(mu: Tensor, logvar: Tensor, generator: torch.Generator | None = None) -> float:
+    """TC(q(z)) = KL(q(z) || prod_j q(z_j)), nats, with q(z) the mixture of the N posteriors (self-included estimate).
+
+    Zero iff the latents are independent under the aggregate posterior. The first term is capped as I_q is.
+    """
+    n, d = mu.shape
+    mu, logvar = mu.double(), logvar.double()
+    z = reparameterise(mu, logvar, generator)
+    total = 0.0
+    for s in chunks(n, CELLS // (n * d)):
+        log_q = pairwise_log_q(z[s], mu, logvar)  # (n, N, d)
+        joint = log_q.sum(-1).logsumexp(1) - math.log(n)
+        product = (log_q.logsumexp(1) - math.log(n)).sum(-1)
+        total += (joint - product).sum().item()
+    return total / n

@@ -1,0 +1,68 @@
+"""All metrics of a model at once: what a run stores, and every table of the course shows."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from klcourse.data import PAD
+from klcourse.gaussians import reparameterise
+from klcourse.models import VAE
+
+from .information import active_units, mutual_information, rate, total_correlation
+from .likelihood import iw_nll, perplexity
+from .passes import log_px, posteriors
+from .use import shuffled_distortion_gap
+
+
+@torch.no_grad()
+def evaluate(
+    model: VAE,
+    x: Tensor,
+    y: Tensor | None = None,
+    *,
+    iw_samples: int = 64,
+    seed: int = 0,
+    text: bool = False,
+    progress: bool = False,
+) -> dict[str, float]:
+    """All metrics of a model on the examples x: a dictionary of plain numbers, nats per example.
+
+    rate, distortion, elbo = -(D + R); mi with mi_upper and mi_cap; marginal_kl = R - mi (an upper bound on M, as mi is a
+    lower one on I_q) and marginal_kl_lower = R - mi_upper; active_units; total_correlation; shuffle_gap = D(shuffled z) - D;
+    iw_nll with iw_samples (0 leaves it out); and for text elbo_ppl, iw_ppl, reconstruction_ppl.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        generator = torch.Generator().manual_seed(seed)
+        mu, logvar = posteriors(model, x, y)
+        z = reparameterise(mu, logvar, generator)
+        log_likelihood = log_px(model, x, z, y)
+        r, d = rate(mu, logvar), -log_likelihood.mean().item()
+        mi = mutual_information(mu, logvar, generator)
+        out = {
+            "rate": r,
+            "distortion": d,
+            "elbo": -(d + r),
+            "mi": mi.lower,
+            "mi_upper": mi.upper,
+            "mi_cap": mi.cap,
+            "marginal_kl": r - mi.lower,
+            "marginal_kl_lower": r - mi.upper,
+            "total_correlation": total_correlation(mu, logvar, generator),
+            "active_units": active_units(mu),
+            "shuffle_gap": shuffled_distortion_gap(model, x, z, log_likelihood, y),
+        }
+        if iw_samples:
+            known = {"mu_logvar": (mu, logvar), "generator": generator}
+            nll = iw_nll(model, x, y, samples=iw_samples, progress=progress, **known)
+            out |= {"iw_nll": nll.mean().item(), "iw_samples": iw_samples}
+        if text:
+            words = (x != PAD).sum(1).float().mean().item()  # EOS counts, BOS does not: it is never predicted
+            out |= {"elbo_ppl": perplexity(d + r, words), "reconstruction_ppl": perplexity(d, words)}
+            if iw_samples:
+                out["iw_ppl"] = perplexity(out["iw_nll"], words)
+        return out
+    finally:
+        model.train(was_training)

@@ -1,0 +1,113 @@
+"""Stored studies: tables of many runs, made once by `klcourse sweep` and read by the notebooks. Reading needs no torch.
+
+    load_study("phase_diagram")      # the table, a row a run
+    load_history("lambda_star")      # the curves, for a study that keeps them
+    load_samples("objectives")       # what its models draw
+    load_provenance("beta_curve")    # where the numbers come from, and what they cost
+
+notebooks/results/ has what each study runs, NAME.toml, beside its results NAME.csv, NAME.json and so on.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import tomllib
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+RESULTS = Path(__file__).parents[2] / "notebooks" / "results"
+"""Where a checkout keeps its studies."""
+
+
+class StudyError(Exception):
+    """A study is unknown, or was not made yet; the message says what to do."""
+
+
+def load_study(name: str, folder: str | Path | None = None) -> pd.DataFrame:
+    """The table of a study, a row a run: what varies, then the metrics on the test set in nats per example.
+
+    `duty`, `train_rate`, `train_distortion` and `lam_mean` are means over the training steps of the last epoch.
+    Reads `folder`, by default notebooks/results of the checkout. Warns if some of its runs are missing. Raises
+    StudyError for a study that is not there, with the command that makes it.
+
+    >>> load_study("phase_digram")
+    Traceback (most recent call last):
+    ...
+    klcourse.studies.read.StudyError: unknown study 'phase_digram': choose one of beta_curve, ...
+    """
+    table = pd.read_csv(find(name, ".csv", folder))
+    record = load_provenance(name, folder)
+    if missing := record.get("missing", len(record["failed"])):
+        share = f"{missing} of {missing + len(table)} runs are missing from its table, {len(record['failed'])} failed"
+        warnings.warn(f"study {name}: {share}; {record['command']} tries again", stacklevel=2)
+    return table
+
+
+def load_history(name: str, folder: str | Path | None = None) -> pd.DataFrame:
+    """The curves of a study that keeps them: a row a measurement while training, `run` as in its table.
+
+    `rate`, `mi` and `mi_upper` are measured on test examples after that step; `train_rate`, `train_distortion`,
+    `duty` and `lam` are means over the training steps since the row before. Raises StudyError as `load_study` does.
+    """
+    return pd.read_csv(find(name, "_history.csv", folder))
+
+
+def load_samples(name: str, folder: str | Path | None = None) -> dict[int, dict]:
+    """What the models of a study draw: run -> {"samples", "reconstructions", "originals"}, `run` as in its table.
+
+    Images are (n, 784) uint8, 0/1; sentences are lists of text. `samples` come from the prior, `reconstructions`
+    from the posterior of the `originals`, the first test examples. A conditional model has their "labels" too, which
+    it was given for both. Raises StudyError as `load_study` does.
+    """
+    found = json.loads(find(name, "_samples.json", folder).read_text(encoding="utf-8"))
+    kinds = ("samples", "reconstructions", "originals")
+    read = {"image": unpack, "text": list}
+    return {
+        int(run): {k: read[each["kind"]](v) if k in kinds else v for k, v in each.items() if k in (*kinds, "labels")}
+        for run, each in found.items()
+    }
+
+
+def load_provenance(name: str, folder: str | Path | None = None) -> dict:
+    """Where a study's numbers come from: command, versions, data, seeds, settings, cost; or StudyError."""
+    return json.loads(find(name, ".json", folder).read_text(encoding="utf-8"))
+
+
+def unpack(text: str, pixels: int = 784) -> np.ndarray:
+    """Images from base64 of one bit a pixel: (n, pixels) uint8, 0/1.
+
+    >>> unpack(base64.b64encode(bytes([0b10100000, 0b01000000])).decode(), pixels=3)
+    array([[1, 0, 1],
+           [0, 1, 0]], dtype=uint8)
+    """
+    rows = np.frombuffer(base64.b64decode(text), dtype=np.uint8).reshape(-1, (pixels + 7) // 8)
+    return np.unpackbits(rows, axis=1, count=pixels)
+
+
+def find(name: str, ending: str, folder: str | Path | None) -> Path:
+    """The path of a study's file; StudyError if it is not there."""
+    folder = RESULTS if folder is None else Path(folder)
+    path = folder / f"{name}{ending}"
+    if path.is_file():
+        return path
+    known = sorted(grid.stem for grid in RESULTS.glob("*.toml"))
+    if name not in known and not (folder / f"{name}.csv").is_file():
+        raise StudyError(f"unknown study {name!r}: choose one of {', '.join(known)}")
+    what = {"_history.csv": "history", "_samples.json": "samples"}.get(ending)
+    if what and name in known and not stored(name).get(what):
+        raise StudyError(f"study {name} keeps no {what}: use load_study({name!r}), or set {what} in [store] of {name}.toml")
+    raise StudyError(f"no {path.name} in {folder}: make it with {command(name)}")
+
+
+def stored(name: str) -> dict:
+    """The table [store] of a study's grid file: what it keeps beside its table."""
+    return tomllib.loads((RESULTS / f"{name}.toml").read_text(encoding="utf-8")).get("store", {})
+
+
+def command(name: str) -> str:
+    """The command that makes a study."""
+    return f"klcourse sweep notebooks/results/{name}.toml --out runs/{name} --table notebooks/results"
