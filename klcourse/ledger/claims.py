@@ -19,7 +19,7 @@ CLAIMS: tuple[Claim, ...] = (
         games.a0,
         reading="under the encoder, q(z|x)p_D(x)",
         reason="KL = 0 for every x means q(z|x) = p(z), so z tells nothing about x under q: I_q <= R = 0.",
-        notebook="02_kl_vanishing.ipynb#A0",
+        notebook="03_kl_vanishing.ipynb#A0",
         test=DISCRETE + "test_identities_1_2_4",
         rescue="the dependence is the decoder's, I of p(z)p(x|z); it then costs the Jensen gap J > 0",
     ),
@@ -30,7 +30,7 @@ CLAIMS: tuple[Claim, ...] = (
         games.a1,
         reading="z is independent of x in the model p(z)p(x|z)",
         reason="Under q, independence follows from KL = 0 already and proves nothing about the decoder.",
-        notebook="02_kl_vanishing.ipynb#A1",
+        notebook="03_kl_vanishing.ipynb#A1",
         test=LEDGER + "test_collapse_is_optimal_only_if_the_decoder_agrees",
     ),
     Claim(
@@ -40,7 +40,7 @@ CLAIMS: tuple[Claim, ...] = (
         games.a2,
         reading="independent means: p(x|z) is constant in z for p_D-almost every x",
         reason="Jensen; the gap J averages over p_D and cannot see what p_D never shows.",
-        notebook="02_kl_vanishing.ipynb#A2",
+        notebook="03_kl_vanishing.ipynb#A2",
         test=DISCRETE + "test_quantities_are_their_definitions",
     ),
     Claim(
@@ -50,7 +50,7 @@ CLAIMS: tuple[Claim, ...] = (
         games.a3,
         reading="A's decoder without z is its own marginal p(x) and q becomes x-free in the cell (independent, q != p)",
         reason="log p(x) is the model's own and differs between the rows; an unchanged encoder pays R, not M.",
-        notebook="03_payoff_matrices.ipynb#A3",
+        notebook="04_payoff_matrices.ipynb#A3",
         test=GAMES + "test_vae_matrix_cells_are_the_models",
     ),
     Claim(
@@ -61,7 +61,7 @@ CLAIMS: tuple[Claim, ...] = (
         reading="A's decoder without z is its own marginal or the best one",
         reason="Each slice p(.|z) is itself a decoder without z, so none beats the best; a strict "
         "equilibrium of single moves, yet a saddle of joint ones where Lambda > beta sigma2.",
-        notebook="03_payoff_matrices.ipynb#A4",
+        notebook="04_payoff_matrices.ipynb#A4",
         test=GAMES + "test_vae_matrix_letter_and_readings",
     ),
     Claim(
@@ -72,7 +72,7 @@ CLAIMS: tuple[Claim, ...] = (
         reading="(independent, q = p) is a Nash equilibrium",
         reason="A coordination game: (dependent, q != p) is an equilibrium too when z pays, and joint "
         "gradient steps leave the collapsed one.",
-        notebook="03_payoff_matrices.ipynb#A5",
+        notebook="04_payoff_matrices.ipynb#A5",
         test=GAMES + "test_coordination_both_ways",
         rescue="in the linear model training collapses iff Lambda <= beta sigma2; the informative cell is "
         "payoff-dominant iff ELBO > L0",
@@ -85,7 +85,7 @@ CLAIMS: tuple[Claim, ...] = (
         reading="the same g is used in both cells",
         reason="With q = p the penalty depends on g alone; the SLCVAE paper trains g through the decoder, "
         "so the two cells have different g and (1) is open.",
-        notebook="04_self_labelling.ipynb#A6",
+        notebook="05_self_labelling.ipynb#A6",
         test=GAMES + "test_slvae_matrix_and_conditions_1_2",
     ),
     Claim(
@@ -96,7 +96,7 @@ CLAIMS: tuple[Claim, ...] = (
         reading="the loss as the article writes it, g trained jointly",
         reason="Against a decoder without z, B's best reply is the tilted prior p(z)exp(-lam ||z - g||^2): "
         "the KL does not vanish.",
-        notebook="04_self_labelling.ipynb#A7",
+        notebook="05_self_labelling.ipynb#A7",
         test=DISCRETE + "test_self_labelling_encoder",
         rescue="read 'information vanishes': with joint g, I_q = 0 at the equilibrium (not so for a fixed g)",
     ),
@@ -107,7 +107,7 @@ CLAIMS: tuple[Claim, ...] = (
         constraint.a8,
         reading="the decoder is fixed: the encoder's step",
         reason="log p(x) is no constant in the decoder's parameters: minimising KL(q||p(z|x)) alone fits no data.",
-        notebook="05_information_constraint.ipynb#A8",
+        notebook="06_rate_is_not_information.ipynb#A8",
         test=DISCRETE + "test_identities_1_2_4",
         rescue="-ELBO is KL(p_D q || p(z)p(x|z)) + H(p_D), to be minimised under the constraint",
     ),
@@ -118,7 +118,7 @@ CLAIMS: tuple[Claim, ...] = (
         constraint.a9,
         reading="q(z) = p(z)",
         reason="R = I_q + M: the KL is an upper bound; one posterior for every x has R = c and I_q = 0.",
-        notebook="05_information_constraint.ipynb#A9",
+        notebook="06_rate_is_not_information.ipynb#A9",
         test=DISCRETE + "test_a9_lazy_encoder",
     ),
     Claim(
@@ -128,7 +128,7 @@ CLAIMS: tuple[Claim, ...] = (
         constraint.a10,
         reading="lam >= lam*(c) = (beta - s(c))+",
         reason="A fixed weight is an exact penalty, not a Lagrangian: below lam*(c) the minimum misses the constraint.",
-        notebook="05_information_constraint.ipynb#A10",
+        notebook="07_the_constraint.ipynb#A10",
         test=DISCRETE + "test_hinge_is_exact_from_lam_star_on",
     ),
     Claim(
@@ -138,7 +138,7 @@ CLAIMS: tuple[Claim, ...] = (
         constraint.a11,
         reading="the objective is the expected hinge of the batch mean",
         reason="Batches blur the kink: training settles at R = c - tau Phi^-1(lam*/lam), not at c.",
-        notebook="05_information_constraint.ipynb#A11",
+        notebook="07_the_constraint.ipynb#A11",
         test=LEDGER + "test_batch_switch",
     ),
     Claim(
@@ -149,7 +149,7 @@ CLAIMS: tuple[Claim, ...] = (
         reading="(5) and (6) hold",
         reason="The cell is empty for I under q; for the decoder's I, B leaves it for any encoder better "
         "than the prior (G < J), a condition the article drops.",
-        notebook="06_the_new_game.ipynb#A12",
+        notebook="08_the_new_game.ipynb#A12",
         test=GAMES + "test_constraint_matrix_letter",
         rescue="read B's column as q(z) = p(z): the constrained optimum of the linear model is a pair of "
         "best replies with M = 0",
@@ -161,7 +161,7 @@ CLAIMS: tuple[Claim, ...] = (
         constraint.a13,
         reading="q(z) = p(z) throughout",
         reason="A larger beta lowers the rate R; I_q = R - M may rise while M falls.",
-        notebook="07_beta_vae.ipynb#A13",
+        notebook="10_beta_vae.ipynb#A13",
         test=DISCRETE + "test_a13_beta_lowers_the_rate_and_raises_the_information",
     ),
     Claim(
@@ -171,7 +171,7 @@ CLAIMS: tuple[Claim, ...] = (
         constraint.a14,
         reading="(5) and (6) hold",
         reason="They do not mention beta; with lam < beta - s(c) the optimum has R < c and is that of beta - lam.",
-        notebook="07_beta_vae.ipynb#A14",
+        notebook="10_beta_vae.ipynb#A14",
         test=LEDGER + "test_beta_minus_lam",
         rescue="ask for lam >= beta - s(c)",
     ),
@@ -182,7 +182,7 @@ CLAIMS: tuple[Claim, ...] = (
         constraint.a15,
         reading="lam*(c) <= lam <= beta",
         reason="Below lam*(c) the constraint is not held; above beta the penalty pays for rate without information first.",
-        notebook="05_information_constraint.ipynb#A15",
+        notebook="07_the_constraint.ipynb#A15",
         test=LEDGER + "test_reasonable_values",
     ),
     Claim(
@@ -192,7 +192,7 @@ CLAIMS: tuple[Claim, ...] = (
         constraint.a16,
         reading="always",
         reason="The payoff is -J - lam c, and J >= 0 with equality iff the decoder ignores z.",
-        notebook="06_the_new_game.ipynb#A16",
+        notebook="08_the_new_game.ipynb#A16",
         test=LEDGER + "test_independent_payoff",
     ),
 )
