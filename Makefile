@@ -80,10 +80,10 @@ test-browser: setup
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} "$(PY)" -m pytest tests/browser $(TEST_ARGS)
 
 slides: $(STAMP)
-	"$(PY)" tests/notebooks/decks.py $(if $(CODE),--code) $(NB)
+	"$(PY)" -m klcourse.publish.decks $(if $(CODE),--code) $(NB)
 
 notebooks: $(STAMP)
-	"$(PY)" tests/notebooks/normalise.py --profile $(PROFILE) $(NB)
+	"$(PY)" -m klcourse.publish.normalise --profile $(PROFILE) $(NB)
 
 lint: $(STAMP)
 	@"$(PY)" -m ruff --version >/dev/null 2>&1 || "$(PY)" -m pip install --quiet "ruff==0.17.6"

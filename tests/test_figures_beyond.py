@@ -1,4 +1,4 @@
-"""Tables and figures of notebook 10: settings, paired differences, costs at equal information; that figures can be drawn."""
+"""Tables and figures of notebook 13: settings, paired differences, costs at equal information; that figures can be drawn."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""The numbers behind the figures of notebooks 03, 04 and 06, and that the figures can be drawn."""
+"""The numbers behind the figures of notebooks 04, 05 and 08, and that the figures can be drawn."""
 
 import matplotlib
 import matplotlib.pyplot as plt

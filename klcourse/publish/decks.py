@@ -1,7 +1,7 @@
 """Slide decks that work with no network: `make slides` writes build/slides/NAME.html and a folder assets/ beside them.
 
-    python tests/notebooks/decks.py                     every notebook
-    python tests/notebooks/decks.py 01_elbo --code      this one, with the code of its cells
+    python -m klcourse.publish.decks                     every notebook
+    python -m klcourse.publish.decks 01_elbo --code      this one, with the code of its cells
 
 A deck shows what the notebook shows: its text, stored figures and tables, with the slide types of slides.py, which are
 brought up to date in the notebooks. Code is left out unless --code, a tag `slide-code` on its cell, or no output to show

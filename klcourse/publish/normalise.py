@@ -1,8 +1,8 @@
 """Run notebooks in place and store what belongs into the repository: `make notebooks`.
 
-    python tests/notebooks/normalise.py                     all of notebooks/, PROFILE = "quick"
-    python tests/notebooks/normalise.py 01_elbo 08_mnist    these
-    python tests/notebooks/normalise.py --profile full 08_mnist
+    python -m klcourse.publish.normalise                     all of notebooks/, PROFILE = "quick"
+    python -m klcourse.publish.normalise 01_elbo 11_mnist    these
+    python -m klcourse.publish.normalise --profile full 11_mnist
 
 Results are stored only if the run succeeded and breaks none of the rules in rules.py. A second run on the
 same machine changes nothing but numbers that really changed.

@@ -1,4 +1,4 @@
-"""PayoffExplorer (notebooks 03, 04, 06): the article's 2 x 2 games with their numbers on sliders.
+"""PayoffExplorer (notebooks 04, 05, 08): the article's 2 x 2 games with their numbers on sliders.
 
 All logic is `klcourse.games`; this file chooses which numbers a reader may move, and draws.
 """

@@ -1,4 +1,4 @@
-"""PhasePortrait (notebooks 03, 06): one number per module, and where training goes from near collapse."""
+"""PhasePortrait (notebooks 04, 08): one number per module, and where training goes from near collapse."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from klcourse.widgets.frame.controls import Choice, Slider
 from klcourse.widgets.latent import MARK, PATHS, far_apart, interpolate
 
 STEPS = np.linspace(0, 1, 6)  # more lines would be smaller, and drawing letters is what takes the time here
-WORDS = 20  # a sentence is cut here, as in notebook 09
+WORDS = 20  # a sentence is cut here, as in notebook 12
 SEEN = 256  # paths whose sentences are remembered
 FADED = "#9a9a9a"
 ROW = 56  # letters of a sentence in the list

@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike
 
 from klcourse import studies
 
-CUT = 0.95  # a penalty off for more than 5 % of the batches says that the target is held (notebook 05)
+CUT = 0.95  # a penalty off for more than 5 % of the batches says that the target is held (notebook 07)
 NO_RATE = 0.05  # nats
 PARTS = {"table": "runs", "history": "training curves", "samples": "drawings"}
 CURVE = ("run", "rate", "mi")
 
 
 def run_regime(duty: ArrayLike, rate: ArrayLike) -> np.ndarray:
-    """What training shows: regimes by the duty cycle and the mean rate of the last epoch, as notebook 05 names them.
+    """What training shows: regimes by the duty cycle and the mean rate of the last epoch, as notebook 07 names them.
 
     inactive: the penalty was never on; held: it was off in more than 5 % of the mini-batches; else collapsed, if the
     rate is below 0.05 nats, or partial.

@@ -1,4 +1,4 @@
-"""TiltedPrior (notebook 04): B's best reply to a decoder that ignores z under SLVAE, and what its rate is made of."""
+"""TiltedPrior (notebook 05): B's best reply to a decoder that ignores z under SLVAE, and what its rate is made of."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from klcourse.widgets.frame.controls import Choice, Slider
 
 SL, MI = style_of("sl"), style_of("mi")
 WASTE = "#A14A76"
-"""Rate without information, as in notebook 06."""
+"""Rate without information, as in notebook 08."""
 
 LABELS = ("joint: g = 0", "one label for all x", "labels that differ")
 QUANTILES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])

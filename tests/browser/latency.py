@@ -1,6 +1,6 @@
 """How long from a key press to the changed picture, measured inside the browser.
 
-    python -m tests.browser.latency 01_elbo 03_payoff_matrices      a table: widget, slider, median and largest ms
+    python -m tests.browser.latency 01_elbo 04_payoff_matrices      a table: widget, slider, median and largest ms
 
 What a widget promises to the page (klcourse/widgets/panel.py): its outer box has the classes `klw` and
 `klw-<name>`; the picture is `img.klw-figure`, whose `data-rev` grows with every redraw; a control has the class

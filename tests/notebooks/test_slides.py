@@ -93,16 +93,16 @@ def test_committed_slide_types_are_up_to_date(path):
 
 def test_a_deck_links_to_decks_and_hides_code():
     made = notebook(
-        "# Title\n\n[next](02_kl_vanishing.ipynb#A0) and [out](https://example.org/a.ipynb)",
-        ("show()", new_output("display_data", data={"text/html": '<a href="03_payoff_matrices.ipynb#A3">A3</a>'})),
+        "# Title\n\n[next](03_kl_vanishing.ipynb#A0) and [out](https://example.org/a.ipynb)",
+        ("show()", new_output("display_data", data={"text/html": '<a href="04_payoff_matrices.ipynb#A3">A3</a>'})),
         ("def f():\n    pass",),
         ("show()", FIGURE),
     )
     made.cells[3].metadata["tags"] = ["slide-code"]
     prepare(made)
-    assert "[next](02_kl_vanishing.html)" in made.cells[0].source
+    assert "[next](03_kl_vanishing.html)" in made.cells[0].source
     assert "https://example.org/a.ipynb" in made.cells[0].source
-    assert made.cells[1].outputs[0].data["text/html"] == '<a href="03_payoff_matrices.html">A3</a>'
+    assert made.cells[1].outputs[0].data["text/html"] == '<a href="04_payoff_matrices.html">A3</a>'
     assert [cell.metadata.transient.remove_source for cell in made.cells[1:]] == [True, False, False]
     prepare(made, code=True)
     assert not any(cell.metadata.transient.remove_source for cell in made.cells[1:])

@@ -197,7 +197,7 @@ def test_every_control_of_the_phase_diagram_changes_it(model, values, made_up):
 # ------------------------------------------------------------------------------------------------------ stored runs
 
 
-def test_runs_are_named_as_notebook_05_names_them():
+def test_runs_are_named_as_notebook_07_names_them():
     table = studies.load_study("phase_diagram")
     measured = np.where(table.duty < 0.95, "held", np.where(table.train_rate < 0.05, "collapsed", "partial"))
     measured = np.where(table.duty == 0, "inactive", measured)
