@@ -66,6 +66,29 @@ def test_every_claim_has_its_place(claim, texts):
 
 
 @pytest.mark.parametrize("page", NOTEBOOKS, ids=lambda p: p.name)
+def test_numbers_are_those_of_the_files(page):
+    """A notebook's title, its exercises and what it calls other notebooks follow the file names."""
+    own, numbers = page.name[:2], {other.name[:2] for other in NOTEBOOKS}
+    sources = [cell.source for cell in nbformat.read(page, as_version=4).cells]
+    assert re.match(rf"# {own} ", sources[0])
+    text = "\n".join(sources)
+    exercises = re.findall(r"^\*\*(\d+)\.(\d+)\*\*", text, re.M)
+    assert exercises == [(str(int(own)), str(k + 1)) for k in range(len(exercises))]
+    for number, file in re.findall(r"\[(\d\d)\b[^\]]*\]\((\d\d)_\w+\.ipynb", text):
+        assert number == file, f"{page.name}: [{number}] leads to {file}"
+    for named in re.findall(r"\b[Nn]otebooks? ((?:\d\d(?:, | and | to | or )?)+)", text):
+        assert set(re.findall(r"\d\d", named)) <= numbers, f"{page.name}: notebook {named}"
+
+
+def test_sections_that_other_notebooks_name_exist(texts):
+    """Where a page says "07, section 5" or "notebook 07, section 5", that heading is there."""
+    headings = {page.name[:2]: re.findall(r"^## (\d+)\. ", texts[page.resolve()], re.M) for page in NOTEBOOKS}
+    for page, text in texts.items():
+        for number, sections in re.findall(r"\b(\d\d), sections? (\d+(?: and \d+)?)", text):
+            assert set(sections.split(" and ")) <= set(headings[number]), f"{page.name}: {number}, section {sections}"
+
+
+@pytest.mark.parametrize("page", NOTEBOOKS, ids=lambda p: p.name)
 def test_verdicts_are_computed(page):
     """No cell's source pairs a claim with a verdict: verdicts reach a page only as the output of klcourse.ledger."""
     typed = re.compile(r"\bA\d+\b[^.\n]{0,60}\b(holds if|fails as written|holds\b)", re.I)

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_rel
 
-from klcourse import studies
+from klcourse import plots, studies
 from klcourse.figures import beyond
+from klcourse.plots.methods import name_points
 
 matplotlib.use("Agg")
 
@@ -24,10 +25,10 @@ def table():
         ("ELBO", "elbo", np.nan, np.nan, 0.1, 100.0),
         ("β-VAE", "beta", np.nan, 0.5, 1.1, 101.0),
         ("β-VAE", "beta", np.nan, 0.25, 2.1, 103.0),
-        ("hinge on R", "mi", 1.0, np.nan, 1.6, 102.5),
-        ("hinge on R", "mi", 2.0, np.nan, 0.4, 103.0),
-        ("hinge on I", "mi-hinge", 1.0, np.nan, 0.05, 100.5),
-        ("hinge on I", "mi-hinge", 2.0, np.nan, 3.0, 104.0),
+        ("hinge on R", "rate-hinge", 1.0, np.nan, 1.6, 102.5),
+        ("hinge on R", "rate-hinge", 2.0, np.nan, 0.4, 103.0),
+        ("hinge on I", "info-hinge", 1.0, np.nan, 0.05, 100.5),
+        ("hinge on I", "info-hinge", 2.0, np.nan, 3.0, 104.0),
     ]:
         for seed in range(3):
             noise = rng.normal(0, 0.02)
@@ -41,7 +42,7 @@ def test_a_setting_is_named_by_what_differs(table):
     names = list(dict.fromkeys(table["method"]))
     assert names[:4] == ["ELBO", "β-VAE, β = 0.5", "β-VAE, β = 0.25", "hinge on R, λ = 1"]
     assert (table.groupby("method")["seed"].nunique() == 3).all()
-    assert table.loc[table["name"] == "hinge on I", "style"].unique().tolist() == ["mi-hinge"]
+    assert table.loc[table["name"] == "hinge on I", "style"].unique().tolist() == ["info-hinge"]
 
 
 def test_switches_of_model_and_trainer_have_their_own_style():
@@ -157,7 +158,7 @@ def test_names_do_not_cover_points_or_each_other():
     points = rng.normal(size=(14, 2)) * [1, 0.3]
     ax.plot(*points.T, "o")
     names = [f"method {i}" for i in range(len(points))]
-    beyond.name_points(ax, points, np.zeros_like(points), names, ["black"] * len(points), loud=names[:1])
+    name_points(ax, points, np.zeros_like(points), names, ["black"] * len(points), loud=names[:1])
     fig.canvas.draw()
     boxes = [text.get_window_extent() for text in ax.texts]
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
@@ -173,14 +174,14 @@ def histories(lams=(1.0, 2.0)):
 
 FIGURES = {
     "weights": lambda t: beyond.weights({"ramp": ([0, 1, 2], [0, 0.5, 1], "anneal"), "one": ([0, 2], [1, 1], "elbo")}),
-    "prices": lambda t: beyond.prices([0, 3, 5], {"ELBO": ([0, 3, 5], "elbo"), "hinge": ([0, -3, -1], "mi")}, c=3),
+    "prices": lambda t: beyond.prices([0, 3, 5], {"ELBO": ([0, 3, 5], "elbo"), "hinge": ([0, -3, -1], "rate-hinge")}, c=3),
     "batch_estimates": lambda t: beyond.batch_estimates([0, 2, 4], {20: [0, 1.6, 2.4], 50: [0, 1.9, 3.1]}, c=3),
-    "speeds": lambda t: beyond.speeds([0.1, 1], {"hinge on R": ([0.01, 1], [(0.1, 0.01)], "mi")}),
-    "race": lambda t: beyond.race({"R": (histories([1.0]), "mi", "-")}, c=3),
-    "road": lambda t: beyond.road({"mi": histories(), "mi-hinge": histories()}, c=3, size=4),
+    "speeds": lambda t: beyond.speeds([0.1, 1], {"hinge on R": ([0.01, 1], [(0.1, 0.01)], "rate-hinge")}),
+    "race": lambda t: beyond.race({"R": (histories([1.0]), "rate-hinge", "-")}, c=3),
+    "road": lambda t: beyond.road({"rate-hinge": histories(), "info-hinge": histories()}, c=3, size=4),
     "against_lam": lambda t: beyond.against_lam({"a": t, "b": t}, {"mi": "I", "iw_nll": "NLL"}, c=3),
     "held": lambda t: beyond.held({"a": t.assign(saved=0.5), "b": t[t["name"] != "ELBO"].assign(saved=-0.5)}, c=3, most=2.5),
-    "map_of_methods": lambda t: beyond.map_of_methods(t, "iw_nll", "mi", "cost", "I", loud=["ELBO"]),
+    "map_of_methods": lambda t: plots.map_of_methods(t, "iw_nll", "mi", "cost", "I", loud=["ELBO"]),
 }
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from klcourse import plots
 from klcourse.exact import linear_gaussian
 from klcourse.figures import payoff_matrices as figures
 from klcourse.figures import self_labelling, the_new_game
@@ -26,11 +27,11 @@ def ax():
 def test_the_planes_equilibrium_is_the_models_optimum():
     best = linear_gaussian.optimum(**POINT)
     w, v = np.meshgrid(best.w + np.array([-1e-3, 0, 1e-3]), best.v + np.array([-1e-3, 0, 1e-3]))
-    around = figures.matched_payoff(w, v, **POINT)
-    assert figures.matched_payoff(best.w, best.v, **POINT) == around.max()
-    collapse = figures.matched_payoff(0.0, 0.0, **POINT)
+    around = plots.matched_payoff(w, v, **POINT)
+    assert plots.matched_payoff(best.w, best.v, **POINT) == around.max()
+    collapse = plots.matched_payoff(0.0, 0.0, **POINT)
     assert collapse == pytest.approx(-linear_gaussian.distortion(0.0, POINT["data_var"], POINT["sigma2"]))
-    assert figures.matched_payoff(best.w, best.v, **POINT) > collapse
+    assert plots.matched_payoff(best.w, best.v, **POINT) > collapse
 
 
 def test_jensen_gap_is_that_of_the_games():
@@ -58,7 +59,7 @@ def test_cell_payoffs_are_in_the_article_s_order_and_by_seed(ax):
 
 def test_arrows_point_where_the_mover_gains(ax):
     game = Game([[0.0, -1.0], [2.0, 3.0]], infeasible={(0, 1): "why not"})
-    figures.payoff_arrows(ax, game, ("r0", "r1"), ("c0", "c1"), digits=0)
+    plots.payoff_arrows(ax, game, ("r0", "r1"), ("c0", "c1"), digits=0)
     texts = [text.get_text() for text in ax.texts]
     assert "empty" in texts and "3\nequilibrium" in texts and "A +2" in texts and "B +1" in texts
     assert sum("+" in text for text in texts) == 2  # no arrow to or from a cell that does not exist

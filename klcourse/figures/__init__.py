@@ -1,1 +1,1 @@
-"""Figures of single notebooks, a module a topic; what several notebooks draw is in `klcourse.plots`."""
+"""Figures of single notebooks, a module a notebook; what several notebooks draw is in `klcourse.plots`."""

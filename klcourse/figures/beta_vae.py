@@ -1,4 +1,4 @@
-"""Figures of notebook 07: beta, the rate-distortion curve, and what the rate is made of."""
+"""Figures of notebook 10: beta, the rate-distortion curve, and what the rate is made of."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from klcourse.exact.ppca import PPCA
-
-GREEN, ORANGE, BLUE, PINK = "#009E73", "#E69F00", "#0072B2", "#CC79A7"
+from klcourse.plots import GREEN
 
 
 def tangents(curve: PPCA, betas: Sequence[float], top: float) -> Figure:

@@ -1,4 +1,4 @@
-"""Figures of notebook 10: what the cures of the literature price, and who gets information at what cost."""
+"""Figures of notebook 13: what the cures of the literature price, and who gets information at what cost."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from klcourse.plots import label_ends, style_of
+from klcourse.plots import BLUE, GREY, MIST, ORANGE, label_ends, plane, style_of
 
-GREY = "#707070"
-LAM_SHADES = {"mi": ("#9ecae1", "#4292c6", "#08519c", "#08244a"), "mi-hinge": ("#f2c46d", "#E69F00", "#a86f00", "#5e3c00")}
+HINGES = {"rate-hinge": "hinge on the rate R", "info-hinge": "hinge on the information $I_q$"}
+LAM_SHADES = {
+    "rate-hinge": ("#9ecae1", "#4292c6", "#08519c", "#08244a"),
+    "info-hinge": ("#f2c46d", "#E69F00", "#a86f00", "#5e3c00"),
+}
 END = {"markersize": 10, "markeredgecolor": "white", "clip_on": False, "zorder": 4}
 LAM_DASHES = ("-", (0, (6, 1.5)), (0, (3, 1.5)), (0, (1, 1)))
 
@@ -49,7 +52,7 @@ def batch_estimates(information: ArrayLike, seen: Mapping[int, ArrayLike], c: fl
     """The mini-batch's estimate of the information against the true one, a curve for each batch size."""
     information = np.asarray(information, float)
     fig, ax = plt.subplots(figsize=(6.6, 4.2))
-    ax.plot(information, information, color="#b0b0b0", linewidth=1)
+    ax.plot(information, information, color=MIST, linewidth=1)
     ends = []
     for size, shade in zip(seen, plt.get_cmap("cividis")(np.linspace(0.75, 0.0, len(seen)))):
         ax.plot(information, seen[size], color=shade)
@@ -73,18 +76,6 @@ def needed(information: ArrayLike, seen: ArrayLike, c: float) -> float | None:
     """
     seen = np.asarray(seen, float)
     return float(np.interp(c, seen, information)) if seen[-1] >= c else None
-
-
-def plane(ax: Axes, size: float, c: float | None = None, top: float | None = None) -> None:
-    """An empty (R, I) plane, nats: I > R shaded, the target as a dotted line."""
-    top = size if top is None else top
-    ax.fill_between([0, top], [0, top], top, color="#eeeeee", linewidth=0, zorder=0)
-    ax.plot([0, top], [0, top], color="#b0b0b0", linewidth=1, zorder=1)
-    if c is not None:
-        ax.axvline(c, color="#b0b0b0", linewidth=1, linestyle=":", zorder=0)
-        ax.axhline(c, color="#b0b0b0", linewidth=1, linestyle=":", zorder=0)
-    ax.set(xlim=(0, size), ylim=(0, top), xlabel="rate R [nats]", ylabel="information $I_q$ [nats]")
-    ax.grid(False)
 
 
 def paths(ax: Axes, runs: pd.DataFrame, objective: str, dots: int = 5) -> None:
@@ -122,7 +113,8 @@ def race(runs: Mapping[str, tuple[pd.DataFrame, str, str | tuple]], c: float) ->
     """
     fig, (left, right) = plt.subplots(1, 2, figsize=(10.6, 4.3), width_ratios=[1.15, 1])
     widest, highest = (max(history[column].max() for history, *_ in runs.values()) for column in ("rate", "mi"))
-    plane(left, 1.15 * widest, c, max(4.0, 1.1 * highest))
+    plane(left, 1.15 * widest, max(4.0, 1.1 * highest), rate_target=c, information_target=c, word_at=None)
+    left.grid(False)
     ends = []
     for label, (history, key, dash) in runs.items():
         style = style_of(key)
@@ -132,7 +124,7 @@ def race(runs: Mapping[str, tuple[pd.DataFrame, str, str | tuple]], c: float) ->
         right.plot(history["step"], history["mi"], color=style.colour, linestyle=dash)
         ends.append((0, history["mi"].iloc[-1], label, style.colour))
     right.set(xlabel="training step", ylabel="information $I_q$ [nats]", ylim=left.get_ylim(), xlim=(0, None))
-    right.axhline(c, color="#b0b0b0", linewidth=1, linestyle=":")
+    right.axhline(c, color=MIST, linewidth=1, linestyle=":")
     label_ends(right, ends, gap=0.075)
     return fig
 
@@ -141,9 +133,10 @@ def road(runs: Mapping[str, pd.DataFrame], c: float, size: float, top: float | N
     """The two hinges side by side in the (R, I) plane: objective -> measurements of its runs (see `paths`)."""
     fig, axes = plt.subplots(1, 2, figsize=(10.4, 4.9), sharey=True)
     for ax, (objective, table) in zip(axes, runs.items()):
-        plane(ax, size, c, top)
+        plane(ax, size, top, rate_target=c, information_target=c, word_at=None)
         paths(ax, table, objective)
-        ax.set_title({"mi": "hinge on the rate R", "mi-hinge": "hinge on the information $I_q$"}[objective])
+        ax.grid(False)
+        ax.set_title(HINGES[objective])
         ax.legend(loc="upper left", title="at β = 1", alignment="left")
     axes[1].set_ylabel("")
     return fig
@@ -163,8 +156,8 @@ def held(studies: Mapping[str, pd.DataFrame], c: float, most: float = 6.0) -> Fi
     for ax, (title, table) in zip(np.atleast_1d(axes), means.items()):
         at = [order.index(method) for method in table.index]
         ax.barh(at, table["rate"].clip(upper=most), color="#d4dde6", height=0.74, label="rate R")
-        ax.barh(at, table["mi"].clip(upper=most), color="#0072B2", height=0.4, label="information $I_q$")
-        ax.plot(table["saved"], at, "D", color="#D55E00", markersize=5, label="distortion saved", zorder=3)
+        ax.barh(at, table["mi"].clip(upper=most), color=BLUE, height=0.4, label="information $I_q$")
+        ax.plot(table["saved"], at, "D", color=ORANGE, markersize=5, label="distortion saved", zorder=3)
         for y, rate in zip(at, table["rate"]):
             if rate > most:
                 ax.text(most, y, f" {rate:.1f}", va="center", fontsize=9.5)
@@ -187,7 +180,7 @@ def against_lam(studies: Mapping[str, pd.DataFrame], rows: Mapping[str, str], c:
     for column, (title, table) in zip(axes.T, studies.items()):
         for ax, metric in zip(column, rows):
             ax.axvspan(1.0, 8, color="#f3f3f3", zorder=0)
-            for name, objective, shift in (("hinge on R", "mi", 0.97), ("hinge on I", "mi-hinge", 1.03)):
+            for name, objective, shift in (("hinge on R", "rate-hinge", 0.97), ("hinge on I", "info-hinge", 1.03)):
                 runs, style = table[table["name"] == name].dropna(subset=[metric]), style_of(objective)
                 if runs.empty:
                     continue
@@ -206,100 +199,7 @@ def against_lam(studies: Mapping[str, pd.DataFrame], rows: Mapping[str, str], c:
     for ax, label in zip(axes[:, 0], rows.values()):
         ax.set_ylabel(label)
     handles = [
-        plt.Line2D([], [], color=style_of(o).colour, marker=style_of(o).marker, label=n)
-        for n, o in (("hinge on the rate R", "mi"), ("hinge on the information $I_q$", "mi-hinge"))
+        plt.Line2D([], [], color=style_of(o).colour, marker=style_of(o).marker, label=name) for o, name in HINGES.items()
     ]
     fig.legend(handles=handles, loc="outside upper center", ncols=2)
     return fig
-
-
-def map_of_methods(table: pd.DataFrame, x: str, y: str, xlabel: str, ylabel: str, loud: Sequence[str] = ()) -> Figure:
-    """Every method as a point, mean over seeds with a bar of one standard deviation each way, named beside it.
-
-    table: as klcourse.studies.settings gives it. The names in `loud` are set in bold; bars no longer than the
-    marker disappear behind it.
-    """
-    fig, ax = plt.subplots(figsize=(10.2, 6.2))
-    groups = table.groupby("method", sort=False)
-    means, spreads, keys = groups[[x, y]].mean(), groups[[x, y]].std().fillna(0), groups["style"].first()
-    for name, at in means.iterrows():
-        style, bar = style_of(keys[name]), spreads.loc[name]
-        ax.errorbar(
-            at[x],
-            at[y],
-            xerr=bar[x],
-            yerr=bar[y],
-            color=style.colour,
-            marker=style.marker,
-            markersize=8,
-            elinewidth=1,
-            zorder=4 if name in loud else 3,
-        )
-    ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.margins(0.1)
-    name_points(ax, means.to_numpy(), spreads.to_numpy(), list(means.index), [style_of(key).colour for key in keys], loud)
-    return fig
-
-
-def name_points(
-    ax: Axes, points: np.ndarray, bars: np.ndarray, names: Sequence[str], colours: Sequence[str], loud: Sequence[str] = ()
-) -> None:
-    """Write a name beside each point (n, 2) where it covers no point, bar (n, 2) or other name: the nearest free place.
-
-    Call it after everything else of the axes is set: the places are found on the canvas.
-    """
-    fig = ax.figure
-    fig.canvas.draw()
-    renderer = fig.canvas.get_renderer()
-    pixels = ax.transData.transform(points)
-    low, high = (ax.transData.transform(points + sign * bars) for sign in (-1, 1))
-    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in pixels]
-    taken += [(a[0], p[1] - 1, b[0], p[1] + 1) for a, p, b in zip(low, pixels, high)]
-    taken += [(p[0] - 1, a[1], p[0] + 1, b[1]) for a, p, b in zip(low, pixels, high)]
-    frame = ax.get_window_extent(renderer).extents
-    for i in sorted(range(len(names)), key=lambda i: (names[i] not in loud, -pixels[i][1])):
-        text = ax.annotate(
-            names[i],
-            points[i],
-            color=colours[i],
-            fontsize=9.5,
-            textcoords="offset points",
-            xytext=(0, 0),
-            weight="bold" if names[i] in loud else "normal",
-            annotation_clip=False,
-            zorder=5,
-        )
-        box = text.get_window_extent(renderer)
-        size = np.array([box.width, box.height])
-        place = free_place(pixels[i], *size, taken, frame)
-        taken.append((*(place - 1), *(place + size + 1)))
-        text.set_position((place - pixels[i] + [0, 3]) * 72 / fig.dpi)
-        near = np.clip(pixels[i], place, place + size)  # of the name's box, nearest to the point
-        if np.hypot(*(near - pixels[i])) > 16:
-            leader = ax.transData.inverted().transform([pixels[i], near])
-            ax.plot(*leader.T, color=colours[i], linewidth=0.6, alpha=0.7, zorder=2)
-
-
-def free_place(point: ArrayLike, width: float, height: float, taken: Sequence[tuple], inside: tuple) -> np.ndarray:
-    """Lower left corner, in pixels, for a box of that size near a point: the nearest that overlaps least.
-
-    taken: boxes (x0, y0, x1, y1) that are occupied; inside: the box to stay in.
-
-    >>> free_place((0, 0), 10, 4, taken=[(-6, -6, 6, 6)], inside=(-50, -50, 50, 50))
-    array([ 9., -2.])
-    """
-    best, least = None, np.inf
-    for distance in (9, 14, 20, 28, 38, 50, 64, 80, 100, 125):
-        for angle in np.arange(0, 360, 22.5):
-            dx, dy = np.round(np.cos(np.radians(angle)), 6), np.round(np.sin(np.radians(angle)), 6)
-            left = point[0] + distance * dx - (width if dx < 0 else width / 2 if dx == 0 else 0)
-            low = point[1] + distance * dy - (height if dy < 0 else height / 2 if dy == 0 else 0)
-            right, top = left + width, low + height
-            overlap = sum(
-                max(0, min(right, x1) - max(left, x0)) * max(0, min(top, y1) - max(low, y0)) for x0, y0, x1, y1 in taken
-            )
-            outside = max(0, inside[0] - left, right - inside[2]) + max(0, inside[1] - low, top - inside[3])
-            cost = 20 * overlap + 50 * outside + distance
-            if cost < least:
-                best, least = np.array([left, low], float), cost
-    return best

@@ -10,9 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from klcourse.plots import style_of
+from klcourse.plots import BLUE, GREY, ORANGE, SHADE, style_of
 
-GREY, BLUE, ORANGE = "#707070", "#0072B2", "#D55E00"
 BOX = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}  # behind words on dots
 
 
@@ -87,7 +86,7 @@ def trade_off(
     rates, distortions = np.asarray(rates), np.asarray(distortions)
     fig, ax = plt.subplots(figsize=(7.2, 4.4))
     bottom, top = distortions[-1] - 0.45, distortions[0] + 0.75
-    ax.fill_between(rates, bottom, distortions, color="#eeeeee", linewidth=0)
+    ax.fill_between(rates, bottom, distortions, color=SHADE, linewidth=0)
     ax.plot(*random, ".", color="#c4c4c4", markersize=3, zorder=1)
     ax.plot(rates, distortions, color=BLUE)
     total = sum(best)

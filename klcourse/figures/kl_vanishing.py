@@ -1,4 +1,4 @@
-"""Figures of notebook 02: what cannot be had, what it costs, when collapse is optimal, one collapse."""
+"""Figures of notebook 03: what cannot be had, what it costs, when collapse is optimal, one collapse."""
 
 from __future__ import annotations
 
@@ -8,21 +8,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from klcourse.plots import style_of
-
-GREY, BLUE, ORANGE = "#707070", "#0072B2", "#D55E00"
+from klcourse.plots import BLUE, GREY, INFORMATION, ORANGE, SHADE, plane, style_of
 
 
 def wish(rate: ArrayLike, mi: ArrayLike, top: float = 1.2) -> Figure:
     """Rate and information of encoders, the impossible half (grey), the article's ideal on the I axis."""
     fig, ax = plt.subplots(figsize=(5.4, 4.7))
-    ax.fill_between([0, top], [0, top], top, color="#eeeeee", linewidth=0)
-    ax.plot([0, top], [0, top], color="#b0b0b0", linewidth=1)
+    plane(ax, top, word_at=(0.16, 0.63))
     ax.plot(rate, mi, ".", color=BLUE, markersize=3, alpha=0.5)
     ax.plot([0, 0], [0.02 * top, top], color=ORANGE, linewidth=5, clip_on=False, solid_capstyle="butt", zorder=4)
     ax.plot(0, 0, style_of("elbo").marker, color=style_of("elbo").colour, markersize=9, clip_on=False, zorder=5)
     ax.text(0.04 * top, 0.93 * top, "the ideal: R = 0, I > 0", color=ORANGE, weight="bold")
-    ax.text(0.16 * top, 0.6 * top, "impossible: I > R", color=GREY)
     ax.annotate(
         "collapse:\nR = I = 0",
         (0, 0),
@@ -30,13 +26,6 @@ def wish(rate: ArrayLike, mi: ArrayLike, top: float = 1.2) -> Figure:
         color=style_of("elbo").colour,
         va="center",
         arrowprops={"arrowstyle": "-", "color": style_of("elbo").colour},
-    )
-    ax.set(
-        xlim=(0, top),
-        ylim=(0, top),
-        aspect="equal",
-        xlabel="rate R [nats]",
-        ylabel="information $I_q(x;z)$ [nats]",
     )
     return fig
 
@@ -92,7 +81,7 @@ def transition(signal: ArrayLike, rate: ArrayLike, found: tuple[ArrayLike, Array
     """The optimal rate against the signal-to-noise ratio (log axis): exact (line), by search (circles)."""
     signal = np.asarray(signal)
     fig, ax = plt.subplots(figsize=(7.2, 3.7))
-    ax.axvspan(signal[0], 1, color="#eeeeee", linewidth=0)
+    ax.axvspan(signal[0], 1, color=SHADE, linewidth=0)
     ax.plot(signal, rate, color=BLUE, zorder=3)
     ax.plot(*found, "o", color=BLUE, markerfacecolor="white", markersize=8, clip_on=False, zorder=4)
     ax.set_xscale("log")
@@ -123,7 +112,7 @@ def live_collapse(probes: pd.DataFrame, history: pd.DataFrame) -> Figure:
     look = style_of("elbo")
     fig, (above, below) = plt.subplots(2, 1, figsize=(7.2, 5.2), sharex=True, height_ratios=[1.25, 1])
     above.plot(probes["step"], probes["rate"], color=look.colour)
-    above.plot(probes["step"], probes["mi"], color=BLUE, linestyle=(0, (4, 2)))
+    above.plot(probes["step"], probes["mi"], color=INFORMATION, linestyle=(0, (4, 2)))
     peak = probes.loc[probes["rate"].idxmax()]
     above.annotate(
         "rate R",
@@ -139,7 +128,7 @@ def live_collapse(probes: pd.DataFrame, history: pd.DataFrame) -> Figure:
         "information $I_q$ (dashed)",
         transform=above.transAxes,
         ha="right",
-        color=BLUE,
+        color=INFORMATION,
         weight="bold",
     )
     above.set(ylabel="nats per sentence", ylim=(min(0.0, 1.1 * probes["mi"].min()), None))

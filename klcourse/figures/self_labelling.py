@@ -1,4 +1,4 @@
-"""Figures of notebook 04: SLVAE's tilted prior, a run landing on it, and its two ways of training g."""
+"""Figures of notebook 05: SLVAE's tilted prior, a run landing on it, and its two ways of training g."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from matplotlib.axes import Axes
 from scipy.stats import norm
 
 from klcourse.exact import selflabel
-from klcourse.plots import label_ends, style_of
+from klcourse.plots import ALTERNATING, DARK, label_ends, style_of
 
 SL = style_of("sl")
-ALTERNATING = "#882255"
-"""g trained as in the SLCVAE paper; g trained jointly has SLVAE's own colour."""
+"""g trained jointly; ALTERNATING is g trained as in the SLCVAE paper."""
 
 
 def tilted_priors(ax: Axes, lams: Sequence[float], labels: Sequence[float]) -> None:
@@ -72,7 +71,7 @@ def moved_threshold(ax: Axes, lams: Sequence[float], sigma2: float = 1.0) -> Non
     ends = []
     for lam, shade in zip(lams, np.linspace(0.45, 1.0, len(lams))):
         info = selflabel.joint_optimum(data_var, sigma2, lam).mi
-        colour, name = ("#444444", "ELBO (λ = 0)") if lam == 0 else (SL.colour, f"λ = {lam:g}")
+        colour, name = (DARK, "ELBO (λ = 0)") if lam == 0 else (SL.colour, f"λ = {lam:g}")
         ax.plot(data_var, info, color=colour, alpha=1 if lam == 0 else shade)
         edge = float(selflabel.joint_collapse_variance(sigma2, lam))
         ax.plot(edge, 0, "o", color=colour, clip_on=False, zorder=3)

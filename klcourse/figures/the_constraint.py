@@ -1,9 +1,8 @@
-"""Figures of notebook 05: the information constraint, its penalty, and where training settles."""
+"""Figures of notebook 07: the penalty, its regimes, and where training settles."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,47 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from klcourse.exact.linear_gaussian import LinearGaussianVAE
 from klcourse.exact.regimes import Curve, best_rate, regime, thresholds
-from klcourse.plots import label_ends
+from klcourse.plots import AMBER, BLUE, GREEN, GREY, PINK, REGIME_LOOKS, label_ends
 
-GREY = "#707070"
 DOT = {"markersize": 10, "markeredgecolor": "white", "clip_on": False, "zorder": 4}
-
-
-class Look(NamedTuple):
-    """How a regime looks: told apart by marker and by shade, so that colour is not needed."""
-
-    colour: str
-    marker: str
-
-
-REGIME_LOOKS = {
-    "inactive": Look("#009E73", "^"),
-    "held": Look("#0072B2", "s"),
-    "partial": Look("#E69F00", "o"),
-    "collapsed": Look("#444444", "X"),
-}
-
-
-def encoders(models: Mapping[str, LinearGaussianVAE], xs: Sequence[float]) -> Figure:
-    """One panel a model: the prior (grey, filled) and q(z|x) for each x, with R, I_q and M in the title."""
-    fig, axes = plt.subplots(1, len(models), figsize=(4.3 * len(models), 3.4), sharex=True, sharey=True)
-    z = np.linspace(-4.2, 4.2, 600)
-    colours = plt.get_cmap("viridis")(np.linspace(0.05, 0.8, len(xs)))
-    for ax, (name, model) in zip(np.atleast_1d(axes), models.items()):
-        ax.fill_between(z, np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi), color="#dddddd", linewidth=0)
-        ax.text(-3.6, 0.12, "prior\n$p(z)$", color=GREY, ha="center")
-        s2 = float(model.s2)
-        for x, colour in zip(xs, colours):
-            mean = float(model.v) * x + float(model.m)
-            ax.plot(z, np.exp(-((z - mean) ** 2) / (2 * s2)) / np.sqrt(2 * np.pi * s2), color=colour)
-        numbers = f"R = {model.rate:.2f}   $I_q$ = {model.mi:.2f}   M = {model.marginal_kl:.2f}"
-        ax.set_title(f"{name}\n{numbers}", fontsize=11.5)
-        ax.set(xlabel="z", yticks=[], ylim=(0, None))
-        ax.grid(False)
-    np.atleast_1d(axes)[0].set_ylabel("density of q(z|x), one curve per x")
-    return fig
 
 
 def penalised(curve: Curve, c: float, beta: float, lams: Sequence[float]) -> Figure:
@@ -182,7 +144,7 @@ def blur(
     and with lam* at the settled rate (solid). Arrays (n batches, n lams); the curves share `batches`' axis.
     """
     fig, ax = plt.subplots(figsize=(7.6, 4.2))
-    colours = ("#E69F00", "#009E73", "#0072B2", "#CC79A7")
+    colours = (AMBER, GREEN, BLUE, PINK)
     ax.set(xscale="log", xlabel="batch size B", ylabel="settled mean rate R̄ [nats]")
     grid, sizes = np.asarray(batches[0]), np.asarray(batches[1])
     ends = []
@@ -197,16 +159,6 @@ def blur(
     ax.minorticks_off()
     label_ends(ax, ends, gap=0.07)
     return fig
-
-
-def plane(ax: Axes, top: float, c: float) -> None:
-    """An empty (R, I) plane in nats: the impossible half shaded, the target R = c marked."""
-    ax.fill_between([0, top], [0, top], top, color="#eeeeee", linewidth=0, zorder=0)
-    ax.plot([0, top], [0, top], color="#b0b0b0", linewidth=1, zorder=1)
-    ax.text(0.05 * top, 0.93 * top, "impossible: I > R", color=GREY, va="top")
-    ax.axvline(c, color=GREY, linewidth=1, linestyle=":")
-    ax.text(c, 0.97 * top, "R = c ", color=GREY, va="top", ha="right")
-    ax.set(xlim=(0, top), ylim=(0, top), aspect="equal", xlabel="rate R [nats]", ylabel="information $I_q(x;z)$ [nats]")
 
 
 def trajectory(

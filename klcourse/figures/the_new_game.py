@@ -1,4 +1,4 @@
-"""Figures of notebook 06: where conditions (5), (6) hold, and where the equilibria of the new game are."""
+"""Figures of notebook 08: where conditions (5), (6) hold, and where the equilibria of the new game are."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from scipy.stats import norm
 from klcourse.exact import linear_gaussian
 from klcourse.exact.linear_gaussian import Array, LinearGaussianVAE
 from klcourse.games import Quantities
-from klcourse.plots import style_of
+from klcourse.plots import CONDITION, MIST, WASTE, style_of
 
-MI = style_of("mi")
-CONDITION, WASTE = "#D9A441", "#A14A76"
-"""Ochre: where the article's conditions hold. Plum: rate without information."""
+HINGE = style_of("rate-hinge")
 
 
 def gap_plane(ax: Axes, trained: Sequence[Quantities], untrained: Sequence[Quantities], lam: float, c: float) -> None:
@@ -26,7 +24,7 @@ def gap_plane(ax: Axes, trained: Sequence[Quantities], untrained: Sequence[Quant
     corners = [0, edge, edge, 0], [0, edge, top, top]
     ax.fill(*corners, facecolor="none", hatch="//", edgecolor="#b59a62", linewidth=0)
     ax.plot([0, top], [0, top], color="#404040", linewidth=1.4)
-    for points, marker, colour in ((untrained, "o", "#808080"), (trained, MI.marker, MI.colour)):
+    for points, marker, colour in ((untrained, "o", "#808080"), (trained, HINGE.marker, HINGE.colour)):
         ax.plot(
             [x.J for x in points], [x.G for x in points], marker, color=colour, markersize=4, alpha=0.65, linestyle="none"
         )
@@ -34,7 +32,7 @@ def gap_plane(ax: Axes, trained: Sequence[Quantities], untrained: Sequence[Quant
     for y, text, colour in (
         (0.86, "B stays:  G > J\n(hatched: and (5) holds)", "#404040"),
         (0.55, "random encoders", "#606060"),
-        (0.13, "fitted encoders", MI.colour),
+        (0.13, "fitted encoders", HINGE.colour),
     ):
         ax.text(1.02, y, text, color=colour, transform=ax.transAxes, va="center")
     ax.set(
@@ -60,11 +58,11 @@ def condition_map(ax: Axes, data_var: float, beta: float = 1.0, sigma2: float = 
     target = linear_gaussian.constrained_optimum(np.maximum(c, free), data_var, sigma2)
     needed = jensen_gap(target.w, data_var, sigma2) / c
     star = linear_gaussian.lam_star(c, data_var, sigma2, beta)
-    ax.fill_between(c, star, top, color=MI.colour, alpha=0.22, linewidth=0)
+    ax.fill_between(c, star, top, color=HINGE.colour, alpha=0.22, linewidth=0)
     held = np.minimum(needed, top)
     ax.fill_between(c, held, top, facecolor="none", edgecolor=CONDITION, hatch="..", linewidth=0)
     ax.plot(c, needed, color=CONDITION, linestyle=(0, (6, 2)), linewidth=2.2)
-    ax.plot(c, star, color=MI.colour)
+    ax.plot(c, star, color=HINGE.colour)
     ax.axhline(beta, color="#404040", linewidth=1.4, linestyle=":")
     ax.set(xlim=(0, 2.5), ylim=(0, top), xlabel="target c [nats]", ylabel="penalty weight λ")
     ax.grid(False)
@@ -76,12 +74,12 @@ def loss_along_paths(ax: Axes, data_var: float, lam: float, c: float, beta: floa
     start = linear_gaussian.distortion(0.0, data_var, sigma2)
     penalty = beta * rate + lam * (np.maximum(c - rate, 0) - c)
     used = linear_gaussian.distortion(rate, data_var, sigma2) - start + penalty
-    for loss, colour, dash in ((used, MI.colour, "-"), (penalty, WASTE, (0, (5, 2)))):
+    for loss, colour, dash in ((used, HINGE.colour, "-"), (penalty, WASTE, (0, (5, 2)))):
         ax.plot(rate, loss, color=colour, linestyle=dash)
         k = int(np.argmin(loss))
         ax.plot(rate[k], loss[k], "o", color=colour, markersize=8)
-    ax.axhline(0, color="#b0b0b0", linewidth=1)
-    ax.axvline(c, color="#b0b0b0", linewidth=1, linestyle=":")
+    ax.axhline(0, color=MIST, linewidth=1)
+    ax.axvline(c, color=MIST, linewidth=1, linestyle=":")
     ax.set(xlabel="rate R [nats]", title=f"λ = {lam:g}")
 
 
@@ -94,7 +92,7 @@ def codes_and_aggregate(
     for share in quantiles:
         x = norm.ppf(share) * np.sqrt(model.data_var)
         density = norm.pdf(z, model.v * x + model.m, np.sqrt(model.s2))
-        ax.plot(z, density, color=MI.colour if model.v else WASTE, linewidth=1.3, alpha=0.8)
+        ax.plot(z, density, color=HINGE.colour if model.v else WASTE, linewidth=1.3, alpha=0.8)
     spread = np.sqrt(model.v**2 * model.data_var + model.s2)
     ax.plot(z, norm.pdf(z, model.m, spread), color="black", linestyle=(0, (3, 2)))
     ax.set(yticks=[], xlabel="z", xlim=(-3.6, 4.2), ylim=(0, None))

@@ -1,4 +1,4 @@
-"""The figure of notebook 11: the article's argument as a chain of claims, each with its verdict."""
+"""Figures of notebook 14: the argument as a chain of claims with their verdicts, and information against its cost."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-BLUE, RED, GREEN = "#0072B2", "#D55E00", "#009E73"
+from klcourse.plots import BLUE, GREEN, ORANGE
+
 MARKS = {
     "holds": ("o", "full", BLUE),
     "holds if": ("o", "left", BLUE),
-    "fails as written": ("X", "full", RED),
+    "fails as written": ("X", "full", ORANGE),
 }
 RING = {"marker": "o", "fillstyle": "none", "color": GREEN, "markeredgewidth": 2, "linestyle": "none"}
 

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from scipy.optimize import minimize
 from scipy.stats import norm
 
+from klcourse.plots import BLUE, GREY, ORANGE
 from klcourse.widgets.frame.base import Widget
 from klcourse.widgets.frame.controls import Choice, Slider
 
-GREY, BLUE, ORANGE = "#707070", "#0072B2", "#D55E00"  # as in the figures of notebook 01
 DEPTH = 6.0
 """How deep the ruler reaches, nats."""
 

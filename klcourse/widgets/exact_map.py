@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from klcourse.exact.regimes import REGIMES, Curve, Thresholds, best_rate, beta_effective, regime, thresholds
-from klcourse.figures.the_constraint import GREY, REGIME_LOOKS
+from klcourse.plots import GREY, REGIME_LOOKS
 
 NAMES = ("β − s(0)", "R = c beats R = 0", "λ*(c) = β − s(c)", "β")
 DASHES = (":", "--", "-", "-.")

@@ -15,8 +15,8 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from klcourse import games
 from klcourse.exact import selflabel
-from klcourse.figures.payoff_matrices import CENTRES, MODULE_A, MODULE_B
 from klcourse.games import Condition, Game, Quantities
+from klcourse.plots import CENTRES, MODULE_A, MODULE_B
 from klcourse.widgets.frame.base import Widget
 from klcourse.widgets.frame.controls import Choice, Slider
 

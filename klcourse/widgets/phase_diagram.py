@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from klcourse.exact.ppca import PPCA
 from klcourse.exact.regimes import Curve
-from klcourse.figures.the_constraint import REGIME_LOOKS
+from klcourse.plots import REGIME_LOOKS
 from klcourse.widgets.exact_map import ExactMap
 from klcourse.widgets.frame.base import Widget
 from klcourse.widgets.frame.controls import Choice, Slider

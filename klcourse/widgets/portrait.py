@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from klcourse.exact import dynamics, linear_gaussian, regimes
 from klcourse.exact.linear_gaussian import Array, LinearGaussianVAE
 from klcourse.exact.ppca import PPCA
-from klcourse.figures.payoff_matrices import MODULE_A, MODULE_B, matched_payoff
+from klcourse.plots import MODULE_A, MODULE_B, matched_payoff
 from klcourse.widgets.frame.base import Widget
 from klcourse.widgets.frame.controls import Choice, Slider
 

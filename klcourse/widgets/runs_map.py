@@ -11,14 +11,13 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from klcourse.figures.the_constraint import GREY, REGIME_LOOKS
+from klcourse.plots import GREY, INFORMATION, RATE, REGIME_LOOKS
 from klcourse.widgets.exact_map import DASHES, TOP_RATE, spread
 from klcourse.widgets.stored_runs import StoredRuns
 
 SEEDS = 5  # curves of at most so many seeds
 DRAWN = 8  # digits in a row
 SIDE = 28
-RATE, INFORMATION = "#222222", "#0072B2"
 ASIDE = 0.035  # markers of seeds stand side by side, this share of the axis apart
 
 

@@ -7,13 +7,11 @@ from matplotlib.figure import Figure
 from scipy.stats import norm
 
 from klcourse.exact import selflabel
-from klcourse.plots import style_of
+from klcourse.plots import WASTE, style_of
 from klcourse.widgets.frame.base import Widget
 from klcourse.widgets.frame.controls import Choice, Slider
 
-SL, MI = style_of("sl"), style_of("mi")
-WASTE = "#A14A76"
-"""Rate without information, as in notebook 08."""
+SL, MI = style_of("sl"), style_of("rate-hinge")
 
 LABELS = ("joint: g = 0", "one label for all x", "labels that differ")
 QUANTILES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])

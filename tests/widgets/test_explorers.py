@@ -15,7 +15,7 @@ from matplotlib.colors import to_rgb
 from klcourse import studies
 from klcourse.exact.ppca import PPCA
 from klcourse.exact.regimes import regime, thresholds
-from klcourse.figures.the_constraint import REGIME_LOOKS
+from klcourse.plots import REGIME_LOOKS
 from klcourse.runs import Run, train
 from klcourse.sweep import sweep
 from klcourse.widgets import LatentExplorer, PhaseDiagram, Sentences

@@ -1,0 +1,95 @@
+"""The one palette: colours by meaning, and for every objective its colour, marker, dash and name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+from zlib import crc32
+
+BLUE, ORANGE, GREEN, AMBER, SKY, PINK = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
+"""Okabe and Ito's colours: told apart by colour-blind readers, and by most in grey."""
+
+DARK, GREY, MIST, SHADE = "#444444", "#707070", "#b0b0b0", "#eeeeee"
+"""From nearly black to nearly white: the ELBO and collapse; words on the page; thin lines; what is impossible."""
+
+RATE, INFORMATION = "#222222", BLUE
+"""The two halves of the story where both are curves of one run."""
+
+WASTE, CONDITION, ALTERNATING = "#A14A76", "#D9A441", "#882255"
+"""Plum: rate without information. Ochre: where the article's conditions hold. Wine: SLVAE's g trained alternating."""
+
+MODULE_A, MODULE_B = "#8C510A", "#01665E"
+"""Brown and teal: the two modules, told apart from every objective's colour, and in grey by their dashes."""
+
+
+class Look(NamedTuple):
+    """How a regime looks: told apart by marker and by shade, so that colour is not needed."""
+
+    colour: str
+    marker: str
+
+
+REGIME_LOOKS = {
+    "inactive": Look(GREEN, "^"),
+    "held": Look(BLUE, "s"),
+    "partial": Look(AMBER, "o"),
+    "collapsed": Look(DARK, "X"),
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """How an objective looks: a colour-blind safe colour, and a marker and dash that survive a grey printer."""
+
+    label: str
+    colour: str
+    marker: str
+    dash: str | tuple
+
+
+STYLES = {
+    "elbo": Style("ELBO", DARK, "o", "-"),
+    "sl": Style("SLVAE", ORANGE, "^", (0, (6, 2))),
+    "rate-hinge": Style("hinge on R", BLUE, "s", "-"),
+    "beta": Style("β-VAE", GREEN, "D", (0, (2, 1))),
+    "tc": Style("β-TCVAE", PINK, "v", (0, (4, 1, 1, 1))),
+    # the literature's baselines share hues with their relatives above and differ in marker and dash
+    "info-hinge": Style("hinge on I", AMBER, "P", "-"),
+    "freebits": Style("free bits, total", SKY, "p", (0, (3, 1))),
+    "freebits-dim": Style("free bits, per dimension", SKY, "$F$", (0, (1, 1))),
+    "capacity": Style("capacity", BLUE, "X", (0, (5, 1, 1, 1, 1, 1))),
+    "dual": Style("dual ascent", BLUE, "d", (0, (1, 1))),
+    "anneal": Style("linear annealing", DARK, ">", (0, (4, 2))),
+    "cyclical": Style("cyclical annealing", DARK, "<", (0, (1, 1.5))),
+    "mmd": Style("InfoVAE-MMD", PINK, "*", (0, (1, 1))),
+    # and those that change the model or the schedule of updates, under any objective
+    "word-dropout": Style("word dropout", "#999999", "$W$", (0, (2, 2))),
+    "bn": Style("BN-VAE", GREEN, "$B$", (0, (5, 1))),
+    "delta": Style("δ-VAE", GREEN, "$\\delta$", (0, (1, 1))),
+    "lagging": Style("lagging inference", ORANGE, "$L$", (0, (1, 1))),
+}
+ALIASES = {"mi": "rate-hinge", "mi-hinge": "info-hinge"}
+"""Names that stored runs and older grid files use."""
+
+SPARE = (
+    ("#332288", "h", (0, (7, 1))),
+    ("#117733", "8", (0, (3, 2))),
+    ("#AA4499", "H", (0, (5, 2, 1, 2))),
+    ("#999933", ">", (0, (2, 2))),
+    ("#661100", "<", (0, (6, 1, 1, 1))),
+)
+"""Looks for objectives of the reader's own."""
+
+
+def style_of(objective: str) -> Style:
+    """The style of an objective by its name on the command line, old names included.
+
+    A name the course does not know, such as that of your own objective, gets a look from SPARE: always the same one.
+
+    >>> style_of("mi") is style_of("rate-hinge")
+    True
+    >>> style_of("mine").label
+    'mine'
+    """
+    known = STYLES.get(ALIASES.get(objective, objective))
+    return known or Style(objective, *SPARE[crc32(objective.encode()) % len(SPARE)])
