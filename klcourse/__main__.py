@@ -1,84 +1,78 @@
-"""The klcourse command: `doctor` checks the set-up, `run` trains one configuration, `sweep` a grid of them."""
+"""The klcourse command: `doctor` checks the set-up, `run` trains one configuration, `sweep` a grid, `methods` lists all."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import fields
+from typing import TYPE_CHECKING
 
-HELP = {
-    "data": "mnist, text, grammar, mnist-full, ptb, or a text file, one sentence a line",
-    "decoder": "mlp (factorised, the default) or ar (PixelCNN) for images, lstm for text",
-    "objective": "elbo, sl, mi, beta, tc, anneal, cyclical, freebits, freebits-dim, capacity, dual, mi-hinge or mmd",
-    "lam": "penalty weight of mi, mi-hinge, capacity and mmd, label weight of sl, first multiplier of dual",
-    "c": "target of mi, mi-hinge, capacity and dual, free nats of freebits and freebits-dim",
-    "beta": "KL weight (total-correlation weight of tc)",
-    "label": "how sl trains its labelling network: joint or alternating",
-    "warmup": "epochs until the KL has its full weight, for anneal",
-    "period": "epochs of one cycle, for cyclical",
-    "ratio": "share of a cycle in which the KL's weight grows, for cyclical",
-    "eta": "step size of the multiplier, for dual (and mi)",
-    "epochs": "passes over the training set",
-    "seed": "decides initial weights, data order and noise",
-    "latent_dim": "number of latents d (default: 16 for images, 32 for text)",
-    "hidden": "units per layer (default: 200 for images, 256 for text)",
-    "batch_size": "examples per mini-batch (default: 50 for images, 100 for text)",
-    "lr": "learning rate of Adam (default: 0.002 for images, 0.001 for text)",
-    "word_dropout": "probability that the text decoder does not see a word",
-    "bn_gamma": "BN-VAE: fixed standard deviation of the posterior means over a mini-batch",
-    "delta": "delta-VAE: nats that the rate cannot fall below; 0 is off",
-    "encoder_steps": "lagging inference: updates of the encoder for one of the decoder; 1 is off",
-    "conditional": "give the label to encoder and decoder",
-    "without_z": "hide z from the decoder: module A plays 'independent'",
-    "prior_encoder": "fix q(z|x) = p(z): module B plays 'q = p'",
-    "binarisation": "static, or dynamic: pixels drawn afresh at every step",
-    "limit": "train on the first LIMIT examples only",
-    "mi_every": "measure rate and information every so many steps (default: at the end of every epoch)",
-    "iw_samples": "samples K of the importance-weighted NLL; 0 leaves it out",
-    "generate": "sentences a conditional text model writes per condition, to be measured; 0 leaves it out",
-    "device": "auto, cpu or cuda",
-}
+if TYPE_CHECKING:
+    from klcourse.objectives import Knob
 
 
-def build_parser(for_run: bool = True, for_sweep: bool = True) -> argparse.ArgumentParser:
-    """The command line. The options of `run` and `sweep` need torch, so they are left out where not asked for."""
+def build_parser(argv: list[str]) -> argparse.ArgumentParser:
+    """The command line for these arguments. The options of `run` and `sweep` need torch: only when they are asked for."""
     parser = argparse.ArgumentParser(prog="klcourse", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{doctor,run,sweep}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{doctor,run,sweep,methods}")
     commands.add_parser("doctor", help="check the set-up; says what to do where something is wrong")
     run = commands.add_parser(
         "run",
         help="train one configuration, measure it on the test set, write the results to a folder",
-        epilog="example: klcourse run --data text --objective mi --lam 1 --c 5 --epochs 4 --seed 0 --out runs/mi",
+        epilog="example: klcourse run --data text --objective rate-hinge --lam 1 --c 5 --epochs 4 --seed 0 --out runs/hinge",
     )
-    if for_run:
-        run.add_argument("--out", required=True, help="folder for metrics.json, history.csv, run.json and the checkpoint")
-        run.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
-        run.add_argument("--quiet", action="store_true", help="no progress bar")
-        add_config_arguments(run)
     several = commands.add_parser(
         "sweep",
         help="do all runs of a grid file in parallel, none twice, and gather them in one table",
         epilog="example: klcourse sweep notebooks/results/phase_diagram.toml --out runs/phase_diagram",
     )
-    if for_sweep:
+    listing = commands.add_parser("methods", help="list every method: what it minimises, its knobs, paper and file")
+    listing.add_argument("--markdown", action="store_true", help="as a Markdown table, as README.md has it")
+    if argv[:1] == ["run"]:
+        add_run_arguments(run, argv)
+    if argv[:1] == ["sweep"]:
         from klcourse.sweep.command import add_arguments
 
         add_arguments(several)
     return parser
 
 
-def add_config_arguments(run: argparse.ArgumentParser) -> None:
-    """One option per field of Run, with its default, so that the two cannot drift apart."""
-    from klcourse.runs import Run
+def add_run_arguments(run: argparse.ArgumentParser, argv: list[str]) -> None:
+    """Options of the command itself, one for every setting of a run, and one for every knob of every objective.
 
-    types = {"int": int, "float": float, "str": str}
-    for f in fields(Run):
-        option, text = "--" + f.name.replace("_", "-"), HELP[f.name]
-        if f.type == "bool":
-            run.add_argument(option, action="store_true", help=text)
-        else:
-            text += "" if f.default is None else f" (default: {f.default})"
-            run.add_argument(option, type=types[f.type.removesuffix(" | None")], default=f.default, help=text)
+    An objective of your own, given by its dotted name, brings its knobs along.
+    """
+    from klcourse.objectives import all_knobs, find_objective
+    from klcourse.runs.config import settings
+
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--objective", default="elbo")
+    name = first.parse_known_args(argv[1:])[0].objective
+    try:
+        find_objective(name)
+    except ValueError:  # said when the run is made
+        pass
+    run.add_argument("--out", required=True, help="folder for metrics.json, history.csv, run.json and the checkpoint")
+    run.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    run.add_argument("--quiet", action="store_true", help="no progress bar")
+    for label, what in settings().items():
+        default = "" if what.default is None or what.kind is bool else f" (default: {what.default})"
+        add_option(run, label, what, what.help + default)
+    knobs = run.add_argument_group("knobs of the objective, with the objectives that have them and their defaults")
+    for label, users in all_knobs().items():
+        what = next(iter(users.values()))
+        meanings = dict.fromkeys(each.help for each in users.values())
+        defaults = ", ".join(f"{user} {each.default}" for user, each in users.items())
+        unit = f" [{what.unit}]" if what.unit else ""
+        add_option(knobs, label, what, f"{'; '.join(filter(None, meanings))}{unit} ({defaults})")
+
+
+def add_option(group: argparse._ActionsContainer, name: str, what: Knob, text: str) -> None:
+    """One option. Not given, it is left to the run: only what was typed reaches it."""
+    option, text = "--" + name.replace("_", "-"), text.replace("%", "%%")
+    if what.kind is bool:
+        group.add_argument(option, action="store_true", default=argparse.SUPPRESS, help=text)
+    else:
+        group.add_argument(option, type=what.kind, default=argparse.SUPPRESS, help=text, metavar=name.upper())
 
 
 def run_command(arguments: argparse.Namespace) -> int:
@@ -87,7 +81,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     from klcourse.runs import Interrupted, Run, RunError, train
     from klcourse.training import TrainingDiverged
 
-    given = {f.name: getattr(arguments, f.name) for f in fields(Run)}
+    given = {name: value for name, value in vars(arguments).items() if name not in ("command", "out", "resume", "quiet")}
     try:
         run = train(Run(**given), arguments.out, resume=arguments.resume, progress=not arguments.quiet)
     except (DataError, RunError, TrainingDiverged) as error:
@@ -105,11 +99,16 @@ def run_command(arguments: argparse.Namespace) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Run the command with these arguments (by default the shell's); returns the exit status."""
     argv = sys.argv[1:] if argv is None else argv
-    arguments = build_parser(for_run="run" in argv[:1], for_sweep="sweep" in argv[:1]).parse_args(argv)
+    arguments = build_parser(argv).parse_args(argv)
     if arguments.command == "doctor":
         from klcourse import doctor
 
         return doctor.main()
+    if arguments.command == "methods":
+        from klcourse import catalogue
+
+        print(catalogue.to_markdown() if arguments.markdown else catalogue.to_text())
+        return 0
     if arguments.command == "sweep":
         from klcourse.sweep import command
 

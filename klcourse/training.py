@@ -21,22 +21,19 @@ import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save as to_bytes
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from klcourse.data import PAD
 from klcourse.gaussians import gaussian_kl, reparameterise
 from klcourse.measure import mutual_information, posteriors, rate
-from klcourse.models import VAE, LabellingNetwork
-from klcourse.objectives import Objective, SelfLabelling, Terms
+from klcourse.models import VAE
+from klcourse.objectives import Objective, Sizes, Terms
 from klcourse.system import deferred_interrupt, keep_freed_memory, write_atomically
 
-ORDER, NOISE, LABEL_ORDER, PROBE, ENCODER = range(5)  # independent streams of random numbers
+ORDER, NOISE, HELPER_ORDER, PROBE, ENCODER = range(5)  # independent streams of random numbers
 STEP_MEANS = ("loss", "rate", "distortion", "penalty_on", "lam")  # what a history row averages over steps
 MEASURED = ("mi", "mi_upper", "test_rate")  # what it measures on the probe
-
-
-keep_freed_memory()
 
 
 class TrainingDiverged(RuntimeError):
@@ -53,9 +50,9 @@ class Trainer:
     """Trains `model` on `x` (N, ...) under `objective`, which may be exchanged or changed between steps.
 
     x is images (N, 784), 0/1, or with `grey=True` 0..255, binarised afresh at every step (Burda et al. 2016); or word ids
-    (N, T). y (N,) are labels, for a conditional model. `labeller` is the network g that the objective `sl` needs. `clip`
-    bounds the norm of the gradient. `probe` examples (x, y) are what I_q is measured on, every `mi_every` steps or, by
-    default, at the end of every epoch.
+    (N, T). y (N,) are labels, for a conditional model. `helper` is the network beside the model that some objectives need
+    (SLVAE's g); with `sizes` the trainer builds those of objectives chosen later. `clip` bounds the norm of the gradient.
+    `probe` examples (x, y) are what I_q is measured on, every `mi_every` steps or, by default, at the end of every epoch.
 
     `encoder_steps` = K > 1 is lagging inference (He et al. 2019): K updates of the encoder for one of the decoder, K - 1
     of them on other mini-batches with the decoder left alone, until at the end of an epoch I_q on the probe has not
@@ -73,7 +70,8 @@ class Trainer:
         x: Tensor,
         y: Tensor | None = None,
         *,
-        labeller: LabellingNetwork | None = None,
+        helper: nn.Module | None = None,
+        sizes: Sizes | None = None,
         batch_size: int = 100,
         lr: float = 1e-3,
         seed: int = 0,
@@ -86,8 +84,6 @@ class Trainer:
     ):
         if not 0 < batch_size <= len(x):
             raise ValueError(f"batch_size = {batch_size} with {len(x)} training examples: choose 1 to {len(x)}")
-        if isinstance(objective, SelfLabelling) and labeller is None:
-            raise ValueError("objective sl trains a labelling network g: pass labeller=LabellingNetwork(...)")
         if log_every < 1:
             raise ValueError(f"log_every = {log_every}: choose 1 or more steps")
         if mi_every is not None and mi_every < 1:
@@ -95,13 +91,15 @@ class Trainer:
         if encoder_steps < 1 or (encoder_steps > 1 and probe is None):
             remedy = "choose 1 or more" if encoder_steps < 1 else "it stops when I_q on the probe does: pass probe=(x, y)"
             raise ValueError(f"encoder_steps = {encoder_steps}: {remedy}")
-        objective.check_batch_size(batch_size)
-        self.model, self.objective, self.labeller = model, objective, labeller
+        keep_freed_memory()
+        self.model, self.sizes = model, sizes
         self.x, self.y, self.probe = x, y, probe
         self.batch_size, self.seed, self.clip, self.grey = batch_size, seed, clip, grey
         self.log_every, self.mi_every, self.encoder_steps = log_every, mi_every, encoder_steps
-        self.parameters = [*model.parameters(), *(labeller.parameters() if labeller else ())]
+        self.helpers: dict[str, nn.Module] = {} if helper is None else {objective.name: helper}
+        self.parameters = [*model.parameters(), *(helper.parameters() if helper else ())]
         self.optimizer = torch.optim.Adam(self.parameters, lr=lr, fused=True)
+        self.objective = objective
         self.steps_per_epoch = math.ceil(len(x) / batch_size)
         self.steps = 0  # done so far
         self.history: list[dict[str, float]] = []
@@ -120,7 +118,33 @@ class Trainer:
 
     @lr.setter
     def lr(self, value: float) -> None:
-        self.optimizer.param_groups[0]["lr"] = value
+        for group in self.optimizer.param_groups:
+            group["lr"] = value
+
+    @property
+    def objective(self) -> Objective:
+        """What is minimised; may be exchanged between steps, or its knobs moved."""
+        return self._objective
+
+    @objective.setter
+    def objective(self, objective: Objective) -> None:
+        objective.check_batch_size(self.batch_size)
+        if objective.needs_helper and objective.name not in self.helpers:
+            self._add_helper(objective)
+        self._objective = objective
+
+    def _add_helper(self, objective: Objective) -> None:
+        """Build the network that an objective needs beside the model, and train it from now on."""
+        if self.sizes is None:
+            raise ValueError(f"objective {objective.name} trains a network of its own: pass helper=... or sizes=Sizes(...)")
+        with torch.random.fork_rng():  # leave the caller's random numbers alone
+            torch.manual_seed(self.seed)
+            helper = objective.build_helper(self.sizes)
+        if helper is not None:
+            self.helpers[objective.name] = helper.to(self.x.device)
+            weights = list(helper.parameters())
+            self.parameters += weights
+            self.optimizer.add_param_group({"params": weights})
 
     def batch(self, stream: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """The mini-batch of the next step: every epoch a new permutation of the data."""
@@ -145,18 +169,14 @@ class Trainer:
         """What the objective is told about a mini-batch."""
         mu, logvar = self.model.encode(x, y)
         z = reparameterise(mu, logvar, generator)
-        label = None
-        if isinstance(self.objective, SelfLabelling):
-            label = self.labeller(x)
-            if self.objective.label == "alternating":
-                label = label.detach()  # the encoder follows g; g learns in label_gradients
         return Terms(
             rec=-self.model.log_px(x, z, y, generator),
             kl=gaussian_kl(mu, logvar),
             mu=mu,
             logvar=logvar,
             z=z,
-            label=label,
+            x=x,
+            helper=self.helpers.get(self.objective.name),
             dataset_size=len(self.x),
             epoch=self.steps / self.steps_per_epoch,
             batch_size=self.batch_size,
@@ -179,8 +199,8 @@ class Trainer:
         value = self.finite(loss)
         self.optimizer.zero_grad()
         loss.backward()
-        if isinstance(self.objective, SelfLabelling) and self.objective.label == "alternating":
-            self.label_gradients(generator)
+        if self.objective.helper_alternates:
+            self.helper_gradients(generator)
         if self.clip:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.clip)
         self.optimizer.step()
@@ -189,8 +209,8 @@ class Trainer:
             "loss": value,
             "rate": terms.kl.mean().item(),
             "distortion": terms.rec.mean().item(),
-            "penalty_on": float(self.objective.penalty_on(terms)),
-            "lam": getattr(self.objective, "lam", math.nan),
+            "penalty_on": self._penalty_on(terms),
+            "lam": self.objective.penalty_weight,
         }
         self.objective.after_step(terms)
         self._log(done)
@@ -218,13 +238,18 @@ class Trainer:
             self.optimizer.step()
             self.encoder_steps_done += 1
 
-    def label_gradients(self, generator: torch.Generator) -> None:
-        """The SLCVAE paper's lesson for g: -log p(x|g(x)) with the decoder frozen, on a mini-batch of its own."""
-        x, y = self.batch(LABEL_ORDER, generator)
-        nll = -self.model.log_px(x, self.labeller(x), y, generator).mean()
-        weights = list(self.labeller.parameters())
-        for weight, gradient in zip(weights, torch.autograd.grad(nll, weights)):  # of g only: the decoder is frozen
+    def helper_gradients(self, generator: torch.Generator) -> None:
+        """The lesson of a helper that alternates with the model: on a mini-batch of its own, with the decoder frozen."""
+        helper = self.helpers[self.objective.name]
+        x, y = self.batch(HELPER_ORDER, generator)
+        loss = self.objective.helper_loss(x, lambda z: self.model.log_px(x, z, y, generator), helper)
+        weights = list(helper.parameters())
+        for weight, gradient in zip(weights, torch.autograd.grad(loss, weights)):  # of the helper only
             weight.grad = gradient
+
+    @torch.no_grad()
+    def _penalty_on(self, terms: Terms) -> float:
+        return float(self.objective.penalty_on(terms))
 
     # -------------------------------------------------------------------------------------------------- history
 
@@ -287,8 +312,8 @@ class Trainer:
         Raises TrainingDiverged, and leaves the file before as it is, if a weight is not finite.
         """
         tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
-        if self.labeller is not None:
-            tensors |= {f"labeller.{k}": v for k, v in self.labeller.state_dict().items()}
+        for name, helper in self.helpers.items():
+            tensors |= {f"helper.{name}.{k}": v for k, v in helper.state_dict().items()}
         if not all(t.isfinite().all() for t in tensors.values()):
             raise TrainingDiverged(f"a weight is not finite after step {self.steps} with objective {self.objective}")
         for i, state in self.optimizer.state_dict()["state"].items():
@@ -315,8 +340,8 @@ class Trainer:
             return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
         self.model.load_state_dict(under("model."))
-        if self.labeller is not None:
-            self.labeller.load_state_dict(under("labeller."))
+        for name, helper in self.helpers.items():
+            helper.load_state_dict(under(f"helper.{name}."))
         state = self.optimizer.state_dict()
         for key, value in under("adam.").items():
             i, name = key.split(".")

@@ -17,8 +17,8 @@ A conditional model (`n_labels > 0`) takes a label y (B,) everywhere: q(z|x, y) 
 q(z|x) off the prior by construction (BN-VAE, delta-VAE), `build` puts a model together.
 """
 
-from .build import DECODERS, LabellingNetwork, build_encoder, build_vae
-from .floors import FixedScaleNorm, largest_logvar
+from .build import DECODERS, Features, build_encoder, build_vae
+from .floors import FixedScaleNorm, Floor, build_floor, largest_logvar
 from .images import (
     SIDE,
     FactorisedDecoder,
@@ -34,9 +34,10 @@ from .vae import VAE
 __all__ = [
     "DECODERS",
     "FactorisedDecoder",
+    "Features",
     "FixedScaleNorm",
+    "Floor",
     "ImageEncoder",
-    "LabellingNetwork",
     "MAX_WORDS",
     "MaskedConv2d",
     "PixelCNNDecoder",
@@ -46,6 +47,7 @@ __all__ = [
     "VAE",
     "bernoulli_log_likelihood",
     "build_encoder",
+    "build_floor",
     "build_vae",
     "largest_logvar",
     "mlp",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from .floors import Floor
 from .images import FactorisedDecoder, ImageEncoder, PixelCNNDecoder
 from .text import TextDecoder, TextEncoder
 from .vae import VAE
@@ -12,7 +13,7 @@ DECODERS = {"image": ("mlp", "ar"), "text": ("lstm",)}  # the first is the defau
 
 
 def build_encoder(kind: str, n_out: int, *, hidden: int, vocab_size: int = 0, n_labels: int = 0) -> nn.Module:
-    """A network from x to n_out numbers: the encoder's (n_out = 2d), or SLVAE's labelling network g (n_out = d)."""
+    """A network from x to n_out numbers: the encoder's has n_out = 2d."""
     if kind == "image":
         return ImageEncoder(hidden, n_out, n_labels)
     if kind == "text":
@@ -20,14 +21,15 @@ def build_encoder(kind: str, n_out: int, *, hidden: int, vocab_size: int = 0, n_
     raise ValueError(f"unknown kind of data {kind!r}: known are {', '.join(DECODERS)}")
 
 
-class LabellingNetwork(nn.Module):
-    """SLVAE's g: it gives x a label g(x) in the latent space, (B, d) (article: L_SLVAE; Zhang et al. 2019)."""
+class Features(nn.Module):
+    """A network from x alone to n_out numbers, (B, ...) -> (B, n_out), built like an encoder, such as SLVAE's g."""
 
-    def __init__(self, kind: str, latent_dim: int, *, hidden: int, vocab_size: int = 0):
+    def __init__(self, kind: str, n_out: int, *, hidden: int, vocab_size: int = 0):
         super().__init__()
-        self.net = build_encoder(kind, latent_dim, hidden=hidden, vocab_size=vocab_size)
+        self.net = build_encoder(kind, n_out, hidden=hidden, vocab_size=vocab_size)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The n_out numbers of every example."""
         return self.net(x, next(self.parameters()).new_zeros(len(x), 0))
 
 
@@ -42,8 +44,7 @@ def build_vae(
     word_dropout: float = 0.0,
     without_z: bool = False,
     prior_encoder: bool = False,
-    bn_gamma: float | None = None,
-    delta: float = 0.0,
+    floor: Floor | None = None,
 ) -> VAE:
     """A VAE for `kind` of data ("image", "text") with the decoder of that name ("mlp", "ar"; "lstm").
 
@@ -71,4 +72,5 @@ def build_vae(
         net = PixelCNNDecoder(n_in)
     else:
         net = TextDecoder(vocab_size, n_in, hidden, word_dropout)
-    return VAE(encoder, net, latent_dim, n_labels, without_z, prior_encoder, bn_gamma, delta)
+    switches = {"without_z": without_z, "prior_encoder": prior_encoder, "floor": floor}
+    return VAE(encoder, net, latent_dim, n_labels=n_labels, **switches)

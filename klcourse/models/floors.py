@@ -12,6 +12,37 @@ import torch.nn.functional as F
 from scipy.special import lambertw
 from torch import Tensor, nn
 
+from klcourse.objectives.switches import BN, DELTA
+
+
+class Floor(nn.Module):
+    """What is done to an encoder's mu and logvar, (B, d) each, so that their rate has a floor: BN-VAE, delta-VAE, or both.
+
+    >>> import torch
+    >>> floor = Floor(2, bn_gamma=0.5)
+    >>> floor(torch.tensor([[1.0, 0.0], [3.0, 2.0]]), torch.zeros(2, 2))[0].detach()
+    tensor([[-0.5000, -0.5000],
+            [ 0.5000,  0.5000]])
+    """
+
+    def __init__(self, latent_dim: int, *, bn_gamma: float | None = None, delta: float = 0.0):
+        super().__init__()
+        self.norm = None if bn_gamma is None else FixedScaleNorm(latent_dim, bn_gamma)
+        self.largest = largest_logvar(delta, latent_dim) if delta else None
+
+    def forward(self, mu: Tensor, logvar: Tensor) -> tuple[Tensor, Tensor]:
+        """The parameters of q(z|x) with the floor under their rate."""
+        if self.norm is not None:
+            mu = self.norm(mu)
+        if self.largest is not None:
+            logvar = limit_logvar(logvar, self.largest)
+        return mu, logvar
+
+
+def build_floor(latent_dim: int, *, bn_gamma: float | None = None, delta: float = 0.0) -> Floor | None:
+    """The floor of these settings; None if both are off."""
+    return Floor(latent_dim, bn_gamma=bn_gamma, delta=delta) if bn_gamma is not None or delta else None
+
 
 class FixedScaleNorm(nn.BatchNorm1d):
     """Means (B, d) to means of standard deviation gamma over the batch: BN-VAE (Zhu et al. 2020).
@@ -28,8 +59,7 @@ class FixedScaleNorm(nn.BatchNorm1d):
     """
 
     def __init__(self, latent_dim: int, gamma: float):
-        if not (math.isfinite(gamma) and gamma > 0):
-            raise ValueError(f"bn_gamma = {gamma}: choose a number above 0, or leave it out")
+        BN.knob.check(BN.setting, gamma)
         # With the usual 1e-5 the floor has a hole: means of a spread below 0.003 pass almost unscaled, the KL rewards
         # shrinking them, and the encoder of a text model did so within a few hundred steps.
         super().__init__(latent_dim, affine=False, eps=1e-12)
@@ -55,8 +85,7 @@ def largest_logvar(delta: float, latent_dim: int) -> float:
     >>> round(gaussian_kl(torch.zeros(8), torch.full((8,), largest_logvar(5.0, 8))).item(), 4)
     5.0
     """
-    if not (math.isfinite(delta) and delta >= 0):
-        raise ValueError(f"delta = {delta}: choose a number of nats >= 0; 0 is off")
+    DELTA.knob.check(DELTA.setting, delta)
     # v e^-v = e^-(1 + 2 delta/d), so v = -W(-e^-(1 + 2 delta/d)); and ln v from the equation, as v may underflow
     a = 1 + 2 * delta / latent_dim
     v = -lambertw(-math.exp(-a)).real

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from klcourse.data import BOS, EOS, PAD, UNK
+from klcourse.objectives.switches import WORD_DROPOUT
 
 MAX_WORDS = 40  # the longest sentence `sample` writes unless told otherwise
 
@@ -35,8 +36,7 @@ class TextDecoder(nn.Module):
 
     def __init__(self, vocab_size: int, n_in: int, hidden: int, word_dropout: float = 0.0):
         super().__init__()
-        if not 0 <= word_dropout <= 1:
-            raise ValueError(f"word_dropout is a probability, not {word_dropout}: choose a number from 0 to 1")
+        WORD_DROPOUT.knob.check(WORD_DROPOUT.setting, word_dropout)
         self.embed = nn.Embedding(vocab_size, hidden // 2)
         self.start = nn.Linear(n_in, 2 * hidden)
         self.lstm = nn.LSTM(hidden // 2 + n_in, hidden, batch_first=True)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .floors import FixedScaleNorm, largest_logvar, limit_logvar
+from .floors import Floor
 
 
 class VAE(nn.Module):
@@ -18,8 +18,7 @@ class VAE(nn.Module):
     Two switches make the cells of the article's game: `without_z` gives the decoder zeros instead of z (module A plays
     "independent"), `prior_encoder` makes q(z|x) = p(z) for every x (module B plays "q = p").
 
-    Two baselines of the literature put a floor under the rate: `bn_gamma` the batch norm of BN-VAE on the means,
-    `delta` > 0 nats the limit of delta-VAE on the variances; see klcourse.models.floors.
+    `floor` is what puts a floor under the rate in two baselines of the literature; see klcourse.models.floors.
     """
 
     def __init__(
@@ -27,20 +26,18 @@ class VAE(nn.Module):
         encoder: nn.Module,
         decoder: nn.Module,
         latent_dim: int,
+        *,
         n_labels: int = 0,
         without_z: bool = False,
         prior_encoder: bool = False,
-        bn_gamma: float | None = None,
-        delta: float = 0.0,
+        floor: Floor | None = None,
     ):
         super().__init__()
-        if prior_encoder and (bn_gamma is not None or delta):
+        if prior_encoder and floor is not None:
             raise ValueError("prior_encoder fixes q(z|x) = p(z), rate 0: leave out bn_gamma and delta, which forbid it")
-        self.encoder, self.decoder = encoder, decoder
+        self.encoder, self.decoder, self.floor = encoder, decoder, floor
         self.latent_dim, self.n_labels = latent_dim, n_labels
         self.without_z, self.prior_encoder = without_z, prior_encoder
-        self.mean_norm = None if bn_gamma is None else FixedScaleNorm(latent_dim, bn_gamma)
-        self.largest_logvar = largest_logvar(delta, latent_dim) if delta else None
 
     def label_code(self, y: Tensor | None, rows: int) -> Tensor:
         """The label as a one-hot row, (B, n_labels); (B, 0) for an unconditional model, whatever y is."""
@@ -55,15 +52,11 @@ class VAE(nn.Module):
         mu, logvar = self.encoder(x, self.label_code(y, len(x))).chunk(2, dim=-1)
         if self.prior_encoder:
             return 0 * mu, 0 * logvar
-        if self.mean_norm is not None:
-            mu = self.mean_norm(mu)
-        if self.largest_logvar is not None:
-            logvar = limit_logvar(logvar, self.largest_logvar)
-        return mu, logvar
+        return (mu, logvar) if self.floor is None else self.floor(mu, logvar)
 
     def encoder_parameters(self) -> list[nn.Parameter]:
         """The weights that q(z|x) depends on; the rest are the decoder's."""
-        return [*self.encoder.parameters(), *([] if self.mean_norm is None else self.mean_norm.parameters())]
+        return [*self.encoder.parameters(), *([] if self.floor is None else self.floor.parameters())]
 
     def told(self, z: Tensor, y: Tensor | None) -> Tensor:
         """What the decoder is told, (B, d + n_labels): z and the label's code."""

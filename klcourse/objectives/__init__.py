@@ -1,7 +1,7 @@
-"""The objectives: what each turns a mini-batch into, as small dataclasses.
+"""The objectives: what each turns a mini-batch into, as small dataclasses. One file a family, one class a method.
 
 An objective is called on the terms of a batch and returns the loss, a scalar in nats: sums over dimensions, means over
-examples. Its fields are plain numbers and may be changed between two training steps; the next step uses the new value.
+examples. Its fields are its knobs and may be changed between two training steps; the next step uses the new value.
 
 >>> import torch
 >>> t = Terms(rec=torch.tensor([80.0, 90.0]), kl=torch.tensor([1.0, 3.0]))
@@ -10,28 +10,49 @@ tensor(87.)
 >>> RateHinge(lam=0.5, c=5)(t)      # rate 2 is below c = 5: 0.5 * (5 - 2) more
 tensor(88.5000)
 
-`article` has those the article speaks of, `baselines` those of the literature, `information` the hinge on I_q itself.
+`rate` has losses that weigh or hold the rate, `labelling` SLVAE, `information` losses on the parts of the rate,
+`annealing` schedules, `multipliers` constraints whose price is found by training, `switches` the methods that change
+something else than the loss. A new file in this folder is found by itself. Nothing here needs more than PyTorch and
+klcourse.gaussians, so a loss can be lifted out as it is.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields
+from importlib import import_module
+from pkgutil import iter_modules
 
-from .article import ELBO, BetaTC, BetaVAE, RateHinge, SelfLabelling, minibatch_total_correlation
-from .base import Objective, Terms
-from .baselines import (
-    Capacity,
-    CyclicalAnnealing,
-    DualAscent,
-    FreeBits,
-    FreeBitsPerDim,
-    InfoVAE,
-    LinearAnnealing,
-    cyclical_weight,
-    linear_weight,
-    mmd_to_prior,
+from .base import (
+    OBJECTIVES,
+    Objective,
+    Sizes,
+    Terms,
+    all_knobs,
+    canonical,
+    find_objective,
+    first_name,
+    make_objective,
 )
-from .information import InfoHinge, batch_information
+from .knobs import Knob, Slide, knob, knobs_of
+from .switches import SWITCHES, Switch
+
+# isort: split
+# in the order in which they are listed: the article's, then the literature's
+from .rate import ELBO, BetaVAE, Capacity, FreeBits, FreeBitsPerDim, RateHinge
+
+# isort: split
+from .labelling import SelfLabelling
+
+# isort: split
+from .information import BetaTC, InfoHinge, InfoVAE, batch_information, minibatch_total_correlation, mmd_to_prior
+
+# isort: split
+from .annealing import CyclicalAnnealing, LinearAnnealing, cyclical_weight, linear_weight
+
+# isort: split
+from .multipliers import DualAscent
+
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
 
 __all__ = [
     "BetaTC",
@@ -42,56 +63,29 @@ __all__ = [
     "ELBO",
     "FreeBits",
     "FreeBitsPerDim",
-    "InfoVAE",
     "InfoHinge",
+    "InfoVAE",
+    "Knob",
     "LinearAnnealing",
-    "RateHinge",
     "OBJECTIVES",
     "Objective",
+    "RateHinge",
+    "SWITCHES",
     "SelfLabelling",
+    "Sizes",
+    "Slide",
+    "Switch",
     "Terms",
+    "all_knobs",
     "batch_information",
+    "canonical",
     "cyclical_weight",
+    "find_objective",
+    "first_name",
+    "knob",
+    "knobs_of",
     "linear_weight",
     "make_objective",
     "minibatch_total_correlation",
     "mmd_to_prior",
 ]
-
-OBJECTIVES = {
-    cls.name: cls
-    for cls in (
-        ELBO,
-        SelfLabelling,
-        RateHinge,
-        BetaVAE,
-        BetaTC,
-        LinearAnnealing,
-        CyclicalAnnealing,
-        FreeBits,
-        FreeBitsPerDim,
-        Capacity,
-        DualAscent,
-        InfoHinge,
-        InfoVAE,
-    )
-}
-
-
-def make_objective(name: str, **knobs) -> Objective:
-    """The objective of that name with those knobs; a knob it does not have is an error, never silently ignored.
-
-    >>> make_objective("mi", lam=1, c=5)
-    RateHinge(lam=1, c=5, beta=1.0)
-    >>> make_objective("elbo", warmup=1)
-    Traceback (most recent call last):
-    ...
-    ValueError: objective elbo does not use warmup; objectives that do: anneal
-    """
-    if name not in OBJECTIVES:
-        raise ValueError(f"unknown objective {name!r}: choose one of {', '.join(OBJECTIVES)}")
-    for knob in knobs:
-        if knob not in {f.name for f in fields(OBJECTIVES[name])}:
-            users = [n for n, cls in OBJECTIVES.items() if knob in {f.name for f in fields(cls)}]
-            raise ValueError(f"objective {name} does not use {knob}; objectives that do: {', '.join(users) or 'none'}")
-    return OBJECTIVES[name](**knobs)

@@ -1,12 +1,36 @@
-"""What every objective is told about a mini-batch, and what all objectives share."""
+"""What every objective is told about a mini-batch, what all objectives share, and the list of them all.
+
+A class becomes known when it is defined. That is all it takes to add a method, here or in a file or notebook of your own:
+
+    @dataclass
+    class Geco(Objective, name="geco"):
+        \"\"\"Minimise R + tau D.\"\"\"
+
+        title, formula, paper = "GECO", "R + τ D", "Rezende & Viola 2018"
+        tau: float = knob(1.0, "weight τ of the distortion", symbol="τ")
+
+        def __call__(self, t: Terms) -> Tensor:
+            return t.kl.mean() + self.tau * t.rec.mean()
+
+Command line, grid files, cockpit, tables and tests take it from there.
+"""
 
 from __future__ import annotations
 
+import difflib
+import importlib
 import math
-from dataclasses import dataclass, fields
-from typing import ClassVar
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import Field, dataclass, is_dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from torch import Tensor
+from .knobs import SHARED, Knob, Value, knobs_of
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @dataclass
@@ -18,30 +42,99 @@ class Terms:
     mu: Tensor | None = None  # (B, d) of q(z|x)
     logvar: Tensor | None = None  # (B, d)
     z: Tensor | None = None  # (B, d) the sample behind rec
-    label: Tensor | None = None  # (B, d) g(x), only for SelfLabelling
-    dataset_size: int = 0  # N, the number of training examples, only for BetaTC
+    x: Tensor | None = None  # (B, ...) the examples
+    helper: Callable[..., Tensor] | None = None  # the network that `Objective.build_helper` asked for
+    dataset_size: int = 0  # N, the number of training examples
     epoch: float = 0.0  # passes over the data before this step, for schedules
     batch_size: int = 0  # of a full mini-batch: the last one of an epoch may be smaller (0: this one is full)
 
 
-class Objective:
-    """What all objectives share: a name for the command line, validation, and the state of the penalty.
+@dataclass(frozen=True)
+class Sizes:
+    """What a helper network can be built from: the model's sizes; `encoder(n_out)` is a network from x to n_out numbers."""
 
-    A subclass says how a batch becomes a loss, and where it needs to, how much of its penalty acts on a batch
-    (penalty_on), what it changes in itself after a training step (after_step, state), and which mini-batches are too
-    small for it (check_batch_size).
+    latent_dim: int
+    hidden: int
+    vocab_size: int
+    encoder: Callable[[int], nn.Module]
+
+
+class Objective:
+    """What all objectives share. A subclass is a dataclass whose fields are its knobs, and says how a batch becomes a loss.
+
+    About itself it says: `title`, a name for people; `formula`, what it minimises, and `tex`, the same in LaTeX; `paper`;
+    `constrains`, what is held at the target c ("rate", "information" or nothing); in the class statement `name`, that of
+    the command line (by default the class's own in lower case), and `aliases`, older names, the oldest first.
+
+    Where it needs to, it overrides: penalty_on, after_step, state, check_batch_size, build_helper, helper_alternates,
+    helper_loss, rate_weight, reading. Values of knobs are checked whenever they are set, because live controls change them
+    while a run trains.
     """
 
-    name: ClassVar[str]
-    choices: ClassVar[dict[str, tuple[str, ...]]] = {}  # the fields that are words, and the words they take
-    bounds: ClassVar[dict[str, tuple[float, float]]] = {}  # the numbers with a range narrower than [0, infinity)
+    name: ClassVar[str] = ""
+    aliases: ClassVar[tuple[str, ...]] = ()
+    title: ClassVar[str] = ""
+    formula: ClassVar[str] = ""
+    tex: ClassVar[str] = ""
+    paper: ClassVar[str] = ""
+    constrains: ClassVar[Literal["rate", "information"] | None] = None
+
+    def __init_subclass__(cls, *, name: str | None = None, aliases: tuple[str, ...] = (), **more: Any) -> None:
+        super().__init_subclass__(**more)
+        cls.name = name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
+        cls.aliases = aliases
+        if "title" not in vars(cls):
+            cls.title = cls.name
+        register(cls)
+
+    def __new__(cls, *args: Any, **knobs: Any) -> Self:
+        if cls is Objective:
+            raise TypeError("Objective is abstract: use make_objective(name), or write a class of your own")
+        if not is_dataclass(cls) or any(isinstance(value, Field) for value in vars(cls).values()):
+            raise TypeError(f"write @dataclass above `class {cls.__name__}`: it makes the knobs out of its fields")
+        return super().__new__(cls)
 
     def __call__(self, t: Terms) -> Tensor:
-        raise TypeError(f"{type(self).__name__} is abstract: use make_objective(name)")
+        """The loss of a mini-batch, a scalar in nats: sums over dimensions, means over examples."""
+        raise NotImplementedError(f"objective {self.name} has no __call__(self, t): it says how a batch becomes a loss")
+
+    # ----------------------------------------------------------------------------------------------- the penalty
 
     def penalty_on(self, t: Terms) -> float:
         """How much of the penalty acts on this batch: 0 or 1 for a hinge, a share for a hinge a latent; else 0."""
         return 0.0
+
+    @property
+    def target(self) -> float:
+        """The target c of what is constrained, nats; nan without one."""
+        return getattr(self, "c", math.nan) if self.constrains else math.nan
+
+    @property
+    def penalty_weight(self) -> float:
+        """lam, where there is one; else nan."""
+        return getattr(self, "lam", math.nan)
+
+    def rate_weight(self, duty: float) -> float:
+        """The mean weight of R in the loss when a share `duty` of the mini-batches is on the penalty branch; nan: not known.
+
+        Where training has settled this is the slope s(R) of the rate-distortion curve: so a duty cycle measures it.
+        """
+        return math.nan
+
+    def reading(self, duty: float) -> str:
+        """What the last mini-batches, a share `duty` of them on the penalty branch, say about the constraint, in words."""
+        if self.constrains is None:
+            return f"{self.title} has no constraint"
+        if duty == 0:
+            return "duty 0: the constraint is inactive"
+        weight = self.rate_weight(duty)
+        known = math.isfinite(weight)
+        if duty == 1:
+            return f"duty 1: on at every step{f', β_eff = {signed(weight)}' if known else ''}"
+        pull = f", λ·duty = {self.penalty_weight * duty:.2f}" if math.isfinite(self.penalty_weight) else ""
+        return f"duty {duty:.2f}{pull}{f', slope ≈ {signed(weight)}' if known else ''}"
+
+    # ----------------------------------------------------------------------------------------------- training
 
     def after_step(self, t: Terms) -> None:
         """Called once after the training step on t; here an objective may move its own knobs."""
@@ -53,16 +146,145 @@ class Objective:
     def check_batch_size(self, size: int) -> None:
         """Raise ValueError if the objective cannot do its work with full mini-batches of `size` examples."""
 
-    def __setattr__(self, field: str, value) -> None:
-        # checked here and not once at the start, because live controls change a field while a run trains
-        if field not in {f.name for f in fields(self)}:
-            known = ", ".join(f.name for f in fields(self)) or "none"
-            raise AttributeError(f"objective {self.name} has no knob {field!r}; it has: {known}")
-        if isinstance(value, (int, float)):
-            low, high = self.bounds.get(field, (0, math.inf))
-            if not (math.isfinite(value) and low <= value <= high):
-                choose = f"a finite number >= {low}" if high == math.inf else f"a number from {low} to {high}"
-                raise ValueError(f"{field} = {value} of objective {self.name}: choose {choose}")
-        if isinstance(value, str) and value not in self.choices.get(field, ()):
-            raise ValueError(f"{field} = {value!r} of objective {self.name}: choose {self.choices.get(field, 'a number')}")
-        super().__setattr__(field, value)
+    def build_helper(self, sizes: Sizes) -> nn.Module | None:
+        """A network the objective needs beside the model, trained with it: `Terms.helper` in the loss. None: needs none."""
+        return None
+
+    @property
+    def needs_helper(self) -> bool:
+        """Whether there is such a network."""
+        return type(self).build_helper is not Objective.build_helper
+
+    @property
+    def helper_alternates(self) -> bool:
+        """Whether that network learns from `helper_loss` and not from the objective itself."""
+        return False
+
+    def helper_loss(self, x: Tensor, log_px: Callable[[Tensor], Tensor], helper: Callable[..., Tensor]) -> Tensor:
+        """What the helper minimises on a mini-batch x of its own, if it alternates; log_px(z) is the decoder's, frozen."""
+        raise NotImplementedError(f"the helper of objective {self.name} alternates: write its helper_loss")
+
+    # ----------------------------------------------------------------------------------------------- knobs
+
+    def __setattr__(self, field: str, value: Any) -> None:
+        known = knobs_of(type(self))
+        if field not in known:
+            names = ", ".join(known) or "none"
+            raise AttributeError(f"objective {self.name} has no knob {field!r}; it has: {names}")
+        super().__setattr__(field, known[field].check(field, value, f"of objective {self.name}"))
+
+
+def signed(value: float) -> str:
+    """A number with two digits and a true minus sign."""
+    return f"{value:.2f}".replace("-", "−")
+
+
+# ------------------------------------------------------------------------------------------------------- the list
+
+OBJECTIVES: dict[str, type[Objective]] = {}
+"""Every objective by its name on the command line, in the order of definition."""
+
+
+def register(cls: type[Objective]) -> None:
+    """Put a class on the list. ValueError if another one has the name, unless that is the same class defined again."""
+    for name in (cls.name, *cls.aliases):
+        other = OBJECTIVES.get(canonical(name))
+        if other and (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
+            where = f"{other.__module__}.{other.__qualname__}"
+            raise ValueError(f"the name {name!r} of objective {cls.__qualname__} is taken by {where}: choose another")
+    OBJECTIVES[cls.name] = cls
+
+
+def canonical(name: str) -> str:
+    """Today's name of an objective, for one that had another name once; any other name as it is.
+
+    >>> canonical("mi"), canonical("mi-hinge"), canonical("elbo")
+    ('rate-hinge', 'info-hinge', 'elbo')
+    """
+    return next((cls.name for cls in OBJECTIVES.values() if name in cls.aliases), name)
+
+
+def first_name(name: str) -> str:
+    """The oldest name of an objective: the one that stored runs have in their keys.
+
+    >>> first_name("rate-hinge"), first_name("elbo")
+    ('mi', 'elbo')
+    """
+    cls = OBJECTIVES.get(canonical(name))
+    return cls.aliases[0] if cls and cls.aliases else name
+
+
+def find_objective(name: str) -> type[Objective]:
+    """The class of that name: on the list, or by its dotted name ("my_module.Mine") in a module that can be imported.
+
+    Modules are looked for where Python does, then in the current folder. ValueError with the nearest known name.
+
+    >>> find_objective("rate-hing")
+    Traceback (most recent call last):
+    ...
+    ValueError: unknown objective 'rate-hing'. Did you mean 'rate-hinge'?
+    """
+    if (known := canonical(name)) in OBJECTIVES:
+        return OBJECTIVES[known]
+    module, _, attribute = name.rpartition(".")
+    if module:
+        try:
+            found = getattr(import_from_here(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise ValueError(f"cannot load objective {name!r}: {error}") from error
+        if not (isinstance(found, type) and issubclass(found, Objective)):
+            raise ValueError(f"{name} is no objective: write `class {attribute}(Objective)`")
+        return found
+    names = [*OBJECTIVES, *(alias for cls in OBJECTIVES.values() for alias in cls.aliases)]
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"Did you mean {close[0]!r}?" if close else f"Choose one of {', '.join(OBJECTIVES)}, or a dotted name"
+    raise ValueError(f"unknown objective {name!r}. {hint}")
+
+
+def import_from_here(module: str) -> Any:
+    """Import a module; one that Python does not find may also lie in the current folder."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError:
+        here = os.getcwd()
+        if here in sys.path:
+            raise
+        sys.path.append(here)
+        try:
+            return importlib.import_module(module)
+        finally:
+            sys.path.remove(here)
+
+
+def make_objective(name: str, **knobs: Value) -> Objective:
+    """The objective of that name with those knobs; a knob it does not have is an error, never silently ignored.
+
+    >>> make_objective("rate-hinge", lam=1, c=5)
+    RateHinge(lam=1, c=5, beta=1.0)
+    >>> make_objective("elbo", warmup=1)
+    Traceback (most recent call last):
+    ...
+    ValueError: objective elbo does not use warmup; objectives that do: anneal
+    """
+    cls = find_objective(name)
+    for given in knobs:
+        if given not in knobs_of(cls):
+            users = [n for n, other in OBJECTIVES.items() if given in knobs_of(other)]
+            raise ValueError(f"objective {cls.name} does not use {given}; objectives that do: {', '.join(users) or 'none'}")
+    if missing := [label for label, what in knobs_of(cls).items() if what.default is None and label not in knobs]:
+        raise ValueError(f"objective {cls.name} has no default for {missing[0]}: give a value")
+    return cls(**knobs)
+
+
+def all_knobs() -> dict[str, dict[str, Knob]]:
+    """Every knob of every objective on the list: knob -> {objective: what it is there}.
+
+    First lam, c and beta, which mean the same to all that have them, then others in the order of definition, hidden last.
+    """
+    found: dict[str, dict[str, Knob]] = {name: {} for name in SHARED}
+    for shown in True, False:
+        for name, cls in OBJECTIVES.items():
+            for label, what in knobs_of(cls).items():
+                if what.shown == shown:
+                    found.setdefault(label, {})[name] = what
+    return {label: users for label, users in found.items() if users}

@@ -5,27 +5,20 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 import torch
 
-from klcourse import __version__
+from klcourse.version import __version__
 from klcourse.data import Dataset
 from klcourse.system import write_atomically
 from klcourse.training import MEASURED, STEP_MEANS, Trainer
 
-if TYPE_CHECKING:
-    from klcourse.runs import Run
+from .config import Run, RunError
 
 DISTRIBUTIONS = ("torch", "numpy", "safetensors")  # whose versions a run records
-
-
-class RunError(Exception):
-    """A run cannot start or go on; the message says why and what to do."""
 
 
 def prepare_folder(out: Path, config: Run, resume: bool) -> None:
@@ -39,11 +32,10 @@ def prepare_folder(out: Path, config: Run, resume: bool) -> None:
         return
     if not resume:
         raise RunError(f"{out} holds a run already: continue it with --resume, or choose another --out")
-    now = asdict(config)
-    then = asdict(type(config)()) | json.loads(path.read_text())["config"]  # fields that came later had their defaults
-    changed = [k for k in now if k != "epochs" and now[k] != then[k]]
+    now, then = config.as_dict(), Run(**json.loads(path.read_text())["config"]).as_dict()
+    changed = [k for k in now | then if k != "epochs" and now.get(k) != then.get(k)]
     if changed or config.epochs < then["epochs"]:
-        differ = ", ".join(f"{k} was {then[k]}, is {now[k]}" for k in changed or ["epochs"])
+        differ = ", ".join(f"{k} was {then.get(k)}, is {now.get(k)}" for k in changed or ["epochs"])
         raise RunError(
             f"cannot resume {out} with another configuration ({differ}): repeat the first one, or choose another --out"
         )
@@ -77,7 +69,7 @@ def write_run_json(out: Path, config: Run, trainer: Trainer, data: Dataset, seco
     write_json(
         out / "run.json",
         {
-            "config": asdict(config),
+            "config": config.as_dict(),
             "data": {"name": data.name, "fingerprint": data.fingerprint, "train": len(data.train), "test": len(data.test)},
             "parameters": sum(p.numel() for p in trainer.parameters),
             "versions": {"python": platform.python_version(), "klcourse": __version__}

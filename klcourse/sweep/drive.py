@@ -15,7 +15,9 @@ from klcourse.system import write_atomically
 from .folder import FolderError, adopt, finished, locked, prepare
 from .gather import gather
 from .grid import Grid, GridError, GridRun, read_grid
-from .local import BackendError, Stop, cluster, connect, local, stop_on_interrupt
+from .cluster import BackendError, cluster, connect
+from .local import local
+from .stop import Stop, stop_on_interrupt
 from .progress import Progress, in_words, seconds_left
 from .worker import Outcome, Task
 

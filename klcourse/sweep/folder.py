@@ -8,13 +8,13 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 from klcourse.data import DataError, load
 from klcourse.runs import Run, RunError, build_trainer
 
-from .grid import FIELDS, Grid, GridError, GridRun, Store, run_key
+from .grid import Grid, GridError, GridRun, Store, run_key
 
 
 class FolderError(Exception):
@@ -70,7 +70,7 @@ def prepare(grid: Grid) -> tuple[dict[GridRun, str], dict[str, int]]:
     for run in grid.runs:
         config = run.config
         which = config.data, config.limit
-        shape = tuple(getattr(config, name) for name in FIELDS if name not in ("seed", "epochs"))
+        shape = replace(config, seed=0, epochs=1)
         try:
             if which not in data:  # one at a time in memory
                 data = {which: load(config.data, limit=config.limit)}
@@ -88,11 +88,19 @@ def finished(folder: Path, config: Run, store: Store) -> bool:
     record = read_record(folder)
     if not record.get("finished") or not (folder / "metrics.json").exists() or not (folder / "history.csv").exists():
         return False
-    if {name: f.default for name, f in FIELDS.items()} | record["config"] != asdict(config):
+    if recorded(record) != config:
         return False
     if store.models and not (folder / "model.safetensors").exists():
         return False
     return not store.samples or wanted_samples(folder / "samples.json", store.samples)
+
+
+def recorded(record: dict) -> Run | None:
+    """The configuration in a run.json; None if it is none of today's."""
+    try:
+        return Run(**record["config"])
+    except (KeyError, TypeError, RunError):
+        return None
 
 
 def read_record(folder: Path) -> dict:
@@ -113,11 +121,10 @@ def adopt(places: list[Path], todo: dict[str, GridRun], runs: Path, store: Store
     found = 0
     for path in sorted(path for place in places for path in place.rglob("run.json")):
         record = read_record(path.parent)
-        try:
-            config, versions = Run(**record["config"]), record["versions"]
-            key = run_key(config, record["data"]["fingerprint"], versions["torch"], versions["klcourse"])
-        except (KeyError, TypeError, RunError):  # not a run of this course
+        if (config := recorded(record)) is None:  # not a run of this course
             continue
+        versions = record["versions"]
+        key = run_key(config, record["data"]["fingerprint"], versions["torch"], versions["klcourse"])
         if key in todo and record.get("finished") and not finished(runs / key, config, store):
             shutil.copytree(path.parent, runs / key, dirs_exist_ok=True)
             found += 1

@@ -5,7 +5,7 @@ about = "Rate and information over the constraint's knobs"
 samples = 8            # images or sentences drawn from every model (and as many reconstructions); default none
 history = true         # keep the curves too; default false
 models = false         # keep every model's weights; default false
-[common]               # settings of all runs: the fields of Run, as `klcourse run --help` lists them
+[common]               # settings of all runs, as `klcourse run --help` lists them
 data = "mnist"
 [[grid]]               # one or more; a list is an axis, and every combination of the axes is a run
 name = "hinge"         # optional: what the method is called, the column `name`
@@ -27,13 +27,16 @@ from dataclasses import dataclass, fields
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
+from typing import Any
 
-from klcourse import __version__
+from klcourse.version import __version__
+from klcourse.objectives import Knob, find_objective, knobs_of
+from klcourse.objectives.knobs import Value
 from klcourse.runs import Run, RunError
+from klcourse.runs.config import names
 
-FIELDS = {f.name: f for f in fields(Run)}
-LABELS = ("name", "role")  # of a [[grid]] table, beside the fields of Run
-KINDS = {"int": "a whole number", "float": "a number", "str": "text in quotes", "bool": "true or false"}
+LABELS = ("name", "role")  # of a [[grid]] table, beside the settings of a run
+WORDS = {int: "a whole number", float: "a number", str: "text in quotes", bool: "true or false"}
 
 
 class GridError(Exception):
@@ -51,12 +54,22 @@ class Store:
 
 @dataclass(frozen=True)
 class GridRun:
-    """One run of a grid: its configuration, the labels of its table, and that table's place in the file."""
+    """One run of a grid: its configuration, the labels of its table, that table's place in the file.
+
+    `objective` is the objective's name as the file has it, perhaps an older one: tables repeat it.
+    """
 
     config: Run
     name: str = ""
     role: str = ""
     where: str = ""
+    objective: str = ""
+
+    def value(self, column: str) -> Any:
+        """What a column of the table says of this run."""
+        if column in LABELS or (column == "objective" and self.objective):
+            return getattr(self, column)
+        return getattr(self.config, column)
 
 
 @dataclass(frozen=True)
@@ -71,13 +84,13 @@ class Grid:
 
     @property
     def varies(self) -> list[str]:
-        """The columns that tell the runs apart: labels, then fields of Run with more than one value."""
+        """The columns that tell the runs apart: labels, then settings with more than one value."""
         labels = [label for label in LABELS if any(getattr(run, label) for run in self.runs)]
-        return labels + [name for name in FIELDS if len({getattr(run.config, name) for run in self.runs}) > 1]
+        return labels + [name for name in names() if len({getattr(run.config, name) for run in self.runs}) > 1]
 
     def settings(self, run: GridRun) -> dict:
         """What tells a run apart, column -> value."""
-        return {name: getattr(run if name in LABELS else run.config, name) for name in self.varies}
+        return {name: run.value(name) for name in self.varies}
 
     def describe(self, run: GridRun) -> str:
         """The settings of a run in one line, for people."""
@@ -89,7 +102,7 @@ def read_grid(path: str | Path) -> Grid:
     """Read and check a grid file. Raises GridError.
 
     >>> folder = getfixture("tmp_path")
-    >>> _ = (folder / "g.toml").write_text('[[grid]]\\nobjective = "mi"\\nlam = [1, 2]\\nc = 3\\nseed = [0, 1]')
+    >>> _ = (folder / "g.toml").write_text('[[grid]]\\nobjective = "rate-hinge"\\nlam = [1, 2]\\nc = 3\\nseed = [0, 1]')
     >>> [(run.config.lam, run.config.seed) for run in read_grid(folder / "g.toml").runs]
     [(1.0, 0), (1.0, 1), (2.0, 0), (2.0, 1)]
     >>> _ = (folder / "g.toml").write_text('[[grid]]\\nlamda = 1')
@@ -119,13 +132,14 @@ def read_grid(path: str | Path) -> Grid:
     if not (isinstance(tables, list) and tables and all(isinstance(table, dict) for table in tables)):
         raise GridError(f"{path} has no [[grid]] table: add one, with double brackets")
     common = content.get("common", {})
-    refuse_unknown(f"{path}, [common]", common, FIELDS)
+    refuse_unknown(f"{path}, [common]", common, known_settings(f"{path}, [common]", common))
     runs: list[GridRun] = []
     for number, table in enumerate(tables, start=1):
         label = table.get("name") or table.get("role")
         where = f"{path}, [[grid]] {number}" + (f" ({label})" if label else "")
-        refuse_unknown(where, table, (*LABELS, *FIELDS))
-        runs += expand(where, common, table)
+        known = known_settings(where, common | table)
+        refuse_unknown(where, table, (*LABELS, *known))
+        runs += expand(where, common, table, known)
     first: dict[tuple, GridRun] = {}
     for run in runs:
         twin = first.setdefault((run.config, run.name, run.role), run)
@@ -146,14 +160,27 @@ def read_store(path: Path, table: dict) -> Store:
     """The [store] table."""
     where = f"{path}, [store]"
     refuse_unknown(where, table, [f.name for f in fields(Store)])
-    store = Store(**{f.name: typed(where, f.name, f.type, table[f.name]) for f in fields(Store) if f.name in table})
+    store = Store(**{name: typed(where, name, what, table[name]) for name, what in knobs_of(Store).items() if name in table})
     if store.samples < 0:
         raise GridError(f"{where}: samples = {store.samples}: choose 0 or more")
     return store
 
 
-def expand(where: str, common: dict, table: dict) -> list[GridRun]:
-    """All runs of one [[grid]] table, the last axis fastest."""
+def known_settings(where: str, table: dict) -> dict[str, Knob]:
+    """What may stand in a table: the settings of a run, the knobs of all objectives, and those of objectives it names."""
+    known = names()
+    named = table.get("objective", [])
+    for objective in named if isinstance(named, list) else [named]:
+        if isinstance(objective, str):
+            try:
+                known = knobs_of(find_objective(objective)) | known
+            except ValueError as error:
+                raise GridError(f"{where}: {error}") from None
+    return known
+
+
+def expand(where: str, common: dict, table: dict, known: dict[str, Knob]) -> list[GridRun]:
+    """All runs of one [[grid]] table, the last axis fastest; `known` are the settings there may be."""
     labels = {}
     for label in LABELS:
         labels[label] = table.get(label, "")
@@ -166,25 +193,25 @@ def expand(where: str, common: dict, table: dict) -> list[GridRun]:
         values = value if isinstance(value, list) else [value]
         if not values:
             raise GridError(f"{where}: {name} = []: an axis needs at least one value")
-        axes[name] = [typed(where, name, FIELDS[name].type, each) for each in values]
+        axes[name] = [typed(where, name, known[name], each) for each in values]
         if len(set(axes[name])) < len(values):
             raise GridError(f"{where}: {name} = {value}: a value is there twice")
     runs = []
     for values in product(*axes.values()):
         try:
-            runs.append(GridRun(Run(**dict(zip(axes, values))), where=where, **labels))
+            settings = dict(zip(axes, values))
+            runs.append(GridRun(Run(**settings), where=where, objective=settings.get("objective", ""), **labels))
         except (RunError, TypeError, ValueError) as error:
             raise GridError(f"{where}: {error}") from None
     return runs
 
 
-def typed(where: str, name: str, kind: str, value):
-    """A value as the field's type: 1 becomes 1.0 where a number is wanted, so that both are the same run."""
-    kind = kind.removesuffix(" | None")
-    if kind == "float" and type(value) is int:
+def typed(where: str, name: str, what: Knob, value: Any) -> Value:
+    """A value of the kind a setting takes: 1 becomes 1.0 where a number is wanted, so that both are the same run."""
+    if what.kind is float and type(value) is int:
         return float(value)
-    if type(value).__name__ != kind:
-        raise GridError(f"{where}: {name} = {value!r}: write {KINDS.get(kind, kind)}")
+    if type(value) is not what.kind:
+        raise GridError(f"{where}: {name} = {value!r}: write {WORDS[what.kind]}")
     return value
 
 
@@ -198,23 +225,17 @@ def refuse_unknown(where: str, table: dict, known: Iterable[str]) -> None:
             raise GridError(f"{where}: unknown field {key!r}. {remedy}")
 
 
-def given(config: Run) -> dict:
-    """The fields of a configuration that differ from the default; 1 and 1.0 are the same."""
-    found = {name: value for name, f in FIELDS.items() if (value := getattr(config, name)) != f.default}
-    return {k: float(v) if type(v) is int and FIELDS[k].type.startswith("float") else v for k, v in found.items()}
-
-
 def settings_text(config: Run) -> str:
     """A configuration in one line."""
-    return ", ".join(f"{k}={v}" for k, v in given(config).items()) or "the default run"
+    return ", ".join(f"{k}={v}" for k, v in config.given().items()) or "the default run"
 
 
 def run_key(config: Run, fingerprint: str, torch: str | None = None, klcourse: str = __version__) -> str:
     """The folder name of a run: a hash of all that decides its numbers, except the code between two releases.
 
-    Fields at their default do not count, so that a new field leaves old keys as they are; nor does the build
-    of torch (2.13.0+cpu, 2.13.0+cu130), so that a run made on another machine is found.
+    `Run.identity` says what counts of the settings. The build of torch does not (2.13.0+cpu, 2.13.0+cu130), so that a
+    run made on another machine is found.
     """
     torch = (torch or version("torch")).partition("+")[0]
-    what = {"config": given(config), "data": fingerprint, "torch": torch, "klcourse": klcourse}
+    what = {"config": config.identity(), "data": fingerprint, "torch": torch, "klcourse": klcourse}
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]

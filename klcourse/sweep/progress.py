@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from .folder import read_record
-from .grid import FIELDS, GridRun
+from .grid import GridRun
 
 MAKE = ("data", "decoder", "latent_dim", "hidden", "batch_size", "conditional", "encoder_steps", "device")
 """Runs that agree in these take about as long a step."""
@@ -31,7 +31,7 @@ def seconds_left(todo: dict[str, GridRun], steps: dict[str, int], runs: Path) ->
     rates: dict[tuple | None, list[float]] = {None: []}
     left: list[tuple[tuple, int]] = []
     for key, run in todo.items():
-        make = tuple(getattr(run.config, name) for name in MAKE if name in FIELDS)
+        make = tuple(getattr(run.config, name) for name in MAKE)
         record = read_record(runs / key)
         if record.get("finished"):
             rate = record["seconds"] / max(record["steps"], 1)

@@ -40,5 +40,5 @@ def draw(run: Trained, n: int) -> dict:
 
 
 def pack(images: np.ndarray) -> str:
-    """0/1 images (n, 784) as base64 of one bit a pixel: 131 characters an image. `studies.unpack` is the inverse."""
+    """0/1 images (n, 784) as base64 of one bit a pixel: 131 characters each. `studies.unpack` is the inverse."""
     return base64.b64encode(np.packbits(images.astype(bool), axis=1).tobytes()).decode()

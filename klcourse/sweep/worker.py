@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import signal
@@ -14,16 +13,16 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 import psutil
 import torch
-from safetensors.torch import save
 
 from klcourse.data import Dataset, load
-from klcourse.runs import Run, RunError, Trained, train, write_json
+from klcourse.runs import Run, RunError, train, write_json
+from klcourse.runs.weights import WEIGHTS, weights
 from klcourse.system import write_atomically
 
 from .grid import Store, run_key
@@ -88,7 +87,7 @@ def do(task: Task) -> dict[str, bytes]:
     if store.samples:
         write_json(folder / "samples.json", draw(run, store.samples))
     if store.models:
-        write_atomically(folder / "model.safetensors", weights(run))
+        write_atomically(folder / WEIGHTS, weights(run))
     (folder / "checkpoint.safetensors").unlink()
     if shared:
         return {}
@@ -100,12 +99,6 @@ def do(task: Task) -> dict[str, bytes]:
 def dataset(name: str, limit: int | None) -> Dataset:
     """The data, kept for the worker's next run."""
     return load(name, limit=limit)
-
-
-def weights(run: Trained) -> bytes:
-    """The model's weights as safetensors, without what only training needs; `load_model` reads them."""
-    tensors = {name: tensor.cpu().contiguous() for name, tensor in run.model.state_dict().items()}
-    return save(tensors, {"config": json.dumps(asdict(run.config)), "fingerprint": run.data.fingerprint})
 
 
 def shares_folder(task: Task) -> bool:

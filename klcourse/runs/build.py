@@ -1,0 +1,83 @@
+"""From a run's settings and its data to a trainer at step 0."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from klcourse.data import Dataset
+from klcourse.models import DECODERS, Features, build_floor, build_vae
+from klcourse.objectives import Sizes
+from klcourse.training import Trainer
+
+from .config import Run, RunError
+
+PROBE = 1000  # examples on which I_q is measured while training
+
+
+def build_trainer(config: Run, data: Dataset) -> Trainer:
+    """The trainer a configuration describes, at step 0: same configuration, same weights.
+
+    Raises RunError if the configuration does not fit the data.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else config.device
+    image = data.kind == "image"
+    grey = config.binarisation == "dynamic"
+    if grey and data.grey_train is None:
+        raise RunError(f"binarisation = dynamic needs grey images, and {data.name} has none: choose static")
+    n_labels = len(data.label_names) if config.conditional else 0
+    if config.conditional and n_labels < 2:
+        raise RunError(f"a conditional model needs labels, and {data.name} has none")
+    if config.generate and not (n_labels and data.kind == "text"):
+        raise RunError(f"generate = {config.generate} needs a conditional text model: add --conditional, or leave it out")
+    hidden = config.hidden or (200 if image else 256)
+    latent_dim = config.latent_dim or (16 if image else 32)
+    vocab_size = len(data.vocab)
+    sizes = Sizes(latent_dim, hidden, vocab_size, partial(Features, data.kind, hidden=hidden, vocab_size=vocab_size))
+    objective = config.make_objective()
+    test, labels = test_tensors(data, config, device)
+    with torch.random.fork_rng():  # leave the caller's random numbers alone
+        torch.manual_seed(config.seed)
+        try:
+            model = build_vae(
+                data.kind,
+                config.decoder or DECODERS[data.kind][0],
+                latent_dim=latent_dim,
+                hidden=hidden,
+                vocab_size=vocab_size,
+                n_labels=n_labels,
+                word_dropout=config.word_dropout,
+                without_z=config.without_z,
+                prior_encoder=config.prior_encoder,
+                floor=build_floor(latent_dim, bn_gamma=config.bn_gamma, delta=config.delta),
+            ).to(device)
+            helper = objective.build_helper(sizes)
+            return Trainer(
+                model,
+                objective,
+                torch.as_tensor(data.grey_train if grey else data.train, device=device).to(
+                    torch.uint8 if image else torch.long
+                ),
+                torch.as_tensor(data.train_labels, device=device) if config.conditional else None,
+                helper=None if helper is None else helper.to(device),
+                sizes=sizes,
+                batch_size=config.batch_size or min(50 if image else 100, len(data.train)),
+                lr=config.lr or (2e-3 if image else 1e-3),
+                seed=config.seed,
+                clip=None if image else 5.0,  # the usual guard of recurrent networks
+                grey=grey,
+                # test examples, as what is reported is measured on them; all that training takes from it is when lagging ends
+                probe=(test[:PROBE], None if labels is None else labels[:PROBE]),
+                mi_every=config.mi_every,
+                encoder_steps=config.encoder_steps,
+            )
+        except ValueError as error:
+            raise RunError(str(error)) from None
+
+
+def test_tensors(data: Dataset, config: Run, device) -> tuple[Tensor, Tensor | None]:
+    """The test set as the model takes it, and its labels if the model is conditional."""
+    x = torch.as_tensor(data.test, device=device).to(torch.float32 if data.kind == "image" else torch.long)
+    return x, torch.as_tensor(data.test_labels, device=device) if config.conditional else None

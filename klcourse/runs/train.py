@@ -1,0 +1,142 @@
+"""Training a run from start to finish, its measurement, and the files it leaves."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pandas as pd
+
+from klcourse import measure
+from klcourse.data import Dataset, load
+from klcourse.models import VAE
+from klcourse.objectives import Objective
+from klcourse.training import Trainer, TrainingDiverged
+
+from .build import build_trainer, test_tensors
+from .config import Run, RunError
+from .files import history_frame, last_good, prepare_folder, write_history, write_json, write_run_json
+
+SUMMARY = (
+    "distortion",
+    "rate",
+    "mi",
+    "mi_upper",
+    "marginal_kl",
+    "active_units",
+    "shuffle_gap",
+    "elbo",
+    "iw_nll",
+    "elbo_ppl",
+)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C stopped a run after a whole step; `run` holds what there was by then."""
+
+    def __init__(self, message: str, run: Trained):
+        super().__init__(message)
+        self.run = run
+
+
+@dataclass
+class Trained:
+    """A run's results: `metrics` on the test set, `history` as a table, the trained `model`, its `data`."""
+
+    config: Run
+    model: VAE
+    history: pd.DataFrame
+    metrics: dict[str, float]
+    data: Dataset
+    trainer: Trainer = field(repr=False)
+    seconds: float = 0.0
+
+
+def train(
+    config: Run,
+    out: str | Path | None = None,
+    *,
+    objective: Objective | str | None = None,
+    resume: bool = False,
+    data: Dataset | None = None,
+    progress: bool = True,
+    checkpoint_every: int = 200,
+) -> Trained:
+    """Train a configuration and measure it on the test set; with `out`, write the files of a run there.
+
+    `objective` takes the place of the run's own: an instance with its knobs, of a class of the course or of your own. With
+    `resume`, go on from DIR's checkpoint (a finished run is measured again); more epochs than before are fine, any
+    other change of the configuration is refused. `data` saves loading it again. Raises RunError for what cannot be
+    done, Interrupted (a KeyboardInterrupt) on Ctrl-C, TrainingDiverged if the loss stops being a number.
+
+    >>> from klcourse.objectives import RateHinge
+    >>> found = train(Run(limit=100, epochs=1, iw_samples=0), objective=RateHinge(lam=1, c=5), progress=False)
+    >>> found.config.objective, found.metrics["rate"] > 0
+    ('rate-hinge', True)
+    """
+    if objective is not None:
+        config = replace(config, objective=objective, knobs=())
+    out = None if out is None else Path(out)
+    checkpoint = None if out is None else out / "checkpoint.safetensors"
+    if out is not None:
+        prepare_folder(out, config, resume)
+    data = load(config.data, limit=config.limit) if data is None else data
+    trainer = build_trainer(config, data)
+    started, before = time.perf_counter(), 0.0
+
+    def seconds() -> float:
+        return before + time.perf_counter() - started
+
+    def save() -> None:
+        trainer.save(checkpoint, seconds=seconds(), fingerprint=data.fingerprint)
+        write_history(out, trainer.history)
+
+    def on_step(trainer: Trainer) -> None:
+        if trainer.steps % checkpoint_every == 0:
+            save()
+
+    if resume and checkpoint is not None and checkpoint.exists():
+        extra = trainer.load(checkpoint)
+        before = extra["seconds"]
+        if extra["fingerprint"] != data.fingerprint:
+            raise RunError(
+                f"{out} was trained on data {extra['fingerprint']}, now {data.name} is {data.fingerprint}: "
+                "the installed packages or the file changed; start afresh with another --out"
+            )
+    if out is not None:
+        write_run_json(out, config, trainer, data, seconds(), finished=False)
+    try:
+        finished = trainer.fit(config.epochs, progress=progress, on_step=None if out is None else on_step)
+        if out is not None:
+            save()
+    except TrainingDiverged as error:
+        remedy = "Try a smaller learning rate (--lr), or smaller lam and beta."
+        raise TrainingDiverged(f"{error}. {last_good(checkpoint)} {remedy}") from None
+    result = Trained(config, trainer.model, history_frame(trainer.history), {}, data, trainer, seconds())
+    if not finished:
+        go_on = f"go on with --resume --out {out}" if out else "its .run holds what there is; trainer.fit() goes on"
+        raise Interrupted(
+            f"stopped after step {trainer.steps} of {config.epochs * trainer.steps_per_epoch}: {go_on}", result
+        )
+    model = trainer.model.eval()  # as whoever measures or samples next needs it; a further step switches back
+    x, y = test_tensors(data, config, next(model.parameters()).device)
+    text = data.kind == "text"
+    result.metrics = measure.evaluate(
+        model, x, y, iw_samples=config.iw_samples, seed=config.seed, text=text, progress=progress
+    )
+    if config.generate:
+        known = {"per_condition": config.generate, "seed": config.seed}
+        result.metrics |= measure.text.diversity(model, data, **known, progress=progress)
+    result.seconds = seconds()
+    if out is not None:
+        write_json(out / "measure.json", result.metrics)
+        write_run_json(out, config, trainer, data, result.seconds, finished=True)
+    return result
+
+
+def summary(runs: dict[str, Trained], columns: tuple[str, ...] = SUMMARY) -> pd.DataFrame:
+    """The metrics of several runs side by side, a row a run, nats per example; columns that no run has are left out."""
+    rows = {name: run.metrics | {"seconds": run.seconds} for name, run in runs.items()}
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    return table[[c for c in columns if c in table]]
