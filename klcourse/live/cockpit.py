@@ -1,6 +1,6 @@
 """The training cockpit: a real run inside the notebook, steered while it trains.
 
-    cockpit = Cockpit(data="mnist", decoder="ar", objective="mi", lam=0.5, c=5)
+    cockpit = Cockpit(data="mnist", decoder="ar", objective="rate-hinge", lam=0.5, c=5)
     cockpit.warm_up(60)             # a few steps, so that there is something to see before Start
     cockpit                         # buttons, sliders, instruments
     cockpit.history, cockpit.trainer, cockpit.run
@@ -20,7 +20,6 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
 from typing import Any, Self
 
 import ipywidgets as ipw
@@ -32,18 +31,18 @@ from tqdm.auto import tqdm
 
 from klcourse.data import Dataset, load
 from klcourse.live.background import Extra
-from klcourse.live.instruments import SIGNS, Instruments, nats, readout
-from klcourse.live.reconstruct import choose_examples, redraw
+from klcourse.live.instruments import Instruments, ceiling, nats, readout, sign
+from klcourse.live.reconstruct import choose_examples, reconstruct
 from klcourse.live.steering import LiveRun, pause_all
-from klcourse.objectives import OBJECTIVES
+from klcourse.objectives import OBJECTIVES, Knob, Objective, all_knobs, find_objective, knobs_of
+from klcourse.objectives.knobs import SHARED
 from klcourse.runs import Run, build_trainer
 from klcourse.training import Trainer
 from klcourse.widgets.frame.base import Widget
-from klcourse.widgets.frame.controls import Choice, Control, Slider
+from klcourse.widgets.frame.controls import Choice, Control, Slider, Toggle
 from klcourse.widgets.frame.panel import Panel
 
-MENU = ("elbo", "sl", "mi", "beta", "tc", "mi-hinge", "dual")
-START = {"lam": 1.0, "c": 5.0, "beta": 1.0}  # of the knobs that the objective at the start does not have
+START = {"lam": 1.0, "c": 5.0, "beta": 1.0}  # of the shared knobs that the objective at the start does not have
 PICTURES, SAMPLES, INFORMATION = 0.06, 0.05, 0.04  # share of the processor's time for each; the rest is for training
 FASTEST, SLOWEST = 0.3, 3.0  # seconds from one picture to the next; the longest, whatever it costs on a busy machine
 MEASUREMENTS = 12  # of I_q in a warm-up
@@ -52,14 +51,15 @@ MEASUREMENTS = 12  # of I_q in a warm-up
 class Cockpit(Widget):
     """A panel around one run: start, pause, step, reset; the objective, λ, c, β and the learning rate, live.
 
-    Keyword arguments are `Run`'s (data, decoder, objective, lam, c, beta, lr, seed, batch_size, limit, ...);
-    `data` may also be a loaded Dataset. Values changed while it trains are used by the very next step. It starts paused.
+    Keyword arguments are `Run`'s (data, decoder, objective, lam, c, beta, lr, seed, batch_size, limit, ...); `objective`
+    may also be an instance, of a class of your own too, and `data` a loaded Dataset. Values changed while it trains are
+    used by the very next step. It starts paused.
 
     `run` is the `LiveRun`, `trainer` the Trainer, `history` a table with a row a step. From code, with or without a
     notebook: start(), wait(steps=50), set(lam=2), pause(), step(), reset(), `figure`. Making or starting a second cockpit
     pauses the first, which loses nothing. Raises RunError, DataError or ValueError for what cannot be trained.
 
-    >>> cockpit = Cockpit(data="mnist", objective="mi", lam=0.5, c=5, limit=100)
+    >>> cockpit = Cockpit(data="mnist", objective="rate-hinge", lam=0.5, c=5, limit=100)
     >>> cockpit.start().wait(steps=3)
     True
     >>> float(cockpit.pause().set(lam=2).step().history["lam"].iloc[-1])
@@ -70,7 +70,13 @@ class Cockpit(Widget):
     size = (9.7, 4.1)
     scale = 1.25
 
-    def __init__(self, data: str | Dataset = "mnist", decoder: str | None = None, objective: str = "mi", **config: Any):
+    def __init__(
+        self,
+        data: str | Dataset = "mnist",
+        decoder: str | None = None,
+        objective: str | Objective = "rate-hinge",
+        **config: Any,
+    ):
         pause_all()  # perhaps this is the same cell again, and the run of the last one is still going
         name = data.name if isinstance(data, Dataset) else data
         self.config = Run(data=name, decoder=decoder, objective=objective, **config)
@@ -78,8 +84,8 @@ class Cockpit(Widget):
         own = self.config.make_objective()
         self.run = LiveRun(
             self._trainer,
-            {knob: value for knob, value in START.items() if not hasattr(own, knob)},
-            extras=lambda run: [Extra(run.measure, INFORMATION, every=1.0), Extra(self._redraw, SAMPLES, every=2.0)],
+            {knob: value for knob, value in START.items() if knob not in knobs_of(type(own))},
+            extras=lambda run: [Extra(run.measure, INFORMATION, every=1.0), Extra(self._reconstruct, SAMPLES, every=2.0)],
             on_change=self._changed,
         )
         self.controls = controls(self.run.knobs, wide=hasattr(self.trainer.model.decoder, "mean"))
@@ -87,7 +93,7 @@ class Cockpit(Widget):
         device = next(self.trainer.model.parameters()).device
         self._shown = torch.as_tensor(self.data.test[chosen]).to(device)
         self._labels = torch.as_tensor(self.data.test_labels[chosen]).to(device) if self.config.conditional else None
-        self._redrawn: torch.Tensor | None = None
+        self._reconstructed: torch.Tensor | None = None
         self._loop, self._asked = _running_loop(), False
         self._next_picture, self._drawing_time = 0.0, 0.0
         self._said: Exception | None = None
@@ -99,16 +105,13 @@ class Cockpit(Widget):
         super().__init__()
 
     def _trainer(self) -> Trainer:
-        """A trainer at step 0, which has the network g that `sl` needs whatever the objective is now."""
-        knobs = {f.name: None for f in fields(self.config.make_objective())}
-        trainer = build_trainer(replace(self.config, objective="sl", **knobs), self.data)
-        trainer.objective = self.config.make_objective()
-        return trainer
+        """A trainer at step 0."""
+        return build_trainer(self.config, self.data)
 
-    def _redraw(self) -> Iterator[None]:
+    def _reconstruct(self) -> Iterator[None]:
         x = self._shown.float() if self.data.kind == "image" else self._shown.long()
-        for picture in redraw(self.trainer.model, x, self._labels, self.trainer.steps, self._redrawn):
-            self._redrawn = picture
+        for picture in reconstruct(self.trainer.model, x, self._labels, self.trainer.steps, self._reconstructed):
+            self._reconstructed = picture
             yield
 
     # -------------------------------------------------------------------------------------------------- the run
@@ -171,7 +174,7 @@ class Cockpit(Widget):
     def reset(self) -> Self:
         """A new run at step 0, paused, with every control back to where it was when the cockpit was made."""
         self.run.reset()
-        self._redrawn, self._drawing_time = None, 0.0
+        self._reconstructed, self._drawing_time = None, 0.0
         self.redraw()
         return self
 
@@ -188,15 +191,20 @@ class Cockpit(Widget):
 
     def active(self, values: dict[str, Any]) -> set[str]:
         """The knobs that the objective has; the others wait for one that does."""
-        return {"objective", "lr"} | {f.name for f in fields(OBJECTIVES[values["objective"]])}
+        return {"objective", "lr"} | set(knobs_of(find_objective(values["objective"])))
+
+    def hidden(self, values: dict[str, Any]) -> set[str]:
+        """Knobs that belong to another objective than the one in force."""
+        return set(self.controls) - {"objective", "lr", *SHARED} - self.active(values)
 
     def update(self, values: dict[str, Any]) -> str:
         """Bring the instruments up to date; the read-out."""
-        self._instruments.draw(self.run, self._redrawn)
+        self._instruments.draw(self.run, self._reconstructed)
         return readout(self.run)
 
     def _draw(self) -> None:
-        self._values |= {name: self.run.knobs[name] for name in self.controls}  # the run may be driven by itself
+        # the run may be driven by itself
+        self._values |= {name: value for name, value in self.run.knobs.items() if name in self.controls}
         super()._draw()
         if (panel := self._panel) is not None:
             self._tell(panel)
@@ -274,27 +282,43 @@ class Cockpit(Widget):
 
 
 def controls(knobs: dict[str, Any], *, wide: bool) -> dict[str, Control]:
-    """The controls for a run that starts with these knobs; `wide` for factorised decoders, whose slopes are steep."""
-    most, step = (60.0, 1.0) if wide else (5.0, 0.1)
+    """The controls for a run that starts with these knobs: one for every knob that an objective on the list shows.
 
-    def slider(name: str, high: float, step: float, unit: str, text: str) -> Slider:
-        value = float(knobs[name])
-        return Slider(SIGNS[name], value, 0.0, max(high, 2 * value), step, unit, text)
-
-    lr = knobs["lr"]
+    `wide` for factorised decoders, whose slopes are steep. Those of lam, c and beta always stand there.
+    """
+    lr, found = knobs["lr"], {}
+    for name, users in all_knobs().items():
+        offered = {objective: what for objective, what in users.items() if what.shown}
+        if offered or name in knobs:
+            found[name] = control(name, offered or users, knobs.get(name), wide)
+    menu = "; ".join(f"{name}: {cls.formula or cls.title}" for name, cls in OBJECTIVES.items())
+    names = dict.fromkeys((*OBJECTIVES, knobs["objective"]))
     return {
-        "objective": Choice(
-            "loss",
-            knobs["objective"],
-            dict.fromkeys((*MENU, knobs["objective"])),
-            help="elbo; sl: SLVAE; mi: the article's hinge on the rate; beta: β-VAE; tc: β-TCVAE; mi-hinge: the hinge on an "
-            "estimate of I_q, from a mini-batch of B, so c must be below log B; dual: λ finds its own value.",
-        ),
-        "lam": slider("lam", most, step, "", "Weight of the penalty λ·max(c − R, 0)."),
-        "c": slider("c", 40.0 if wide else 12.0, 0.5, "nats", "Target of the rate, or of the information."),
-        "beta": slider("beta", most, step, "", "Weight of the rate R."),
+        "objective": Choice("loss", knobs["objective"], names, help=f"What is minimised. {menu}."),
+        **found,
         "lr": Slider("lr", lr, min(1e-5, lr), max(0.1, lr), 0.1, "", "The learning rate of Adam.", log=True),
     }
+
+
+def control(name: str, users: dict[str, Knob], value: Any, wide: bool) -> Control:
+    """The control of one knob, with the widest range that an objective gives it; at `value`, or where the first has it."""
+    first = next(iter(users.values()))
+    value = first.default if value is None else value
+    about = f"{'; '.join(dict.fromkeys(what.help for what in users.values()))} ({', '.join(users)})"
+    text = f"{about[:1].upper()}{about[1:]}."
+    if first.kind is bool:
+        return Toggle(sign(name), value, help=text)
+    if first.choices:
+        return Choice(sign(name), value, first.choices, help=text)
+    ranges = [what.live.for_decoder(wide) for what in users.values() if what.live is not None]
+    low = first.low
+    high = first.high if first.high < math.inf else max((top for top, _ in ranges), default=max(4 * value, 1.0))
+    step = ranges[0][1] if ranges else ceiling((high - low) / 50)
+    if first.kind is int:
+        return Slider(sign(name), int(value), int(low), int(max(high, 2 * value)), max(1, int(step)), first.unit, text)
+    return Slider(
+        sign(name), float(value), low, high if first.high < math.inf else max(high, 2.0 * value), step, first.unit, text
+    )
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -18,12 +18,12 @@ from torch import Tensor
 from klcourse.data import Dataset
 from klcourse.live.steering import LiveRun, Move
 from klcourse.models import SIDE
+from klcourse.objectives import all_knobs
 
 RATE, INFORMATION, DUTY, GREY = "#0072B2", "#D55E00", "#009E73", "#707070"
 BATCHES = 50  # over which the duty cycle is counted
 POINTS = 400  # of a curve; more than that cannot be told apart
 MARKS = 6  # knob moves that are named on the time axis, the latest ones
-SIGNS = {"lam": "λ", "c": "c", "beta": "β", "lr": "lr", "objective": ""}
 CHARACTERS = 42, 36  # of a sentence, and of one written again
 
 
@@ -175,7 +175,7 @@ class Instruments:
 
     def _targets(self, run: LiveRun, step: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The target's own history, a staircase, and on to the right end with what is set now; nan where there is none."""
-        levels = np.append(c, getattr(run.trainer.objective, "c", math.nan))
+        levels = np.append(c, run.trainer.objective.target)
         known = np.nan_to_num(levels, nan=-1.0)
         corners = np.flatnonzero(known[1:] != known[:-1]) + 1
         return np.concatenate([[0], step[corners - 1], [1e9]]), np.concatenate([levels[:1], levels[corners], levels[-1:]])
@@ -188,7 +188,7 @@ class Instruments:
         for move in grouped(moves, 0.03 * right)[-MARKS:]:
             at = next((step for step in named if abs(step - move.step) < 0.03 * right), move.step)
             value = move.value if isinstance(move.value, str) else f"{move.value:.3g}"
-            named.setdefault(at, []).append(f"{SIGNS.get(move.knob, move.knob)} {value}".strip())
+            named.setdefault(at, []).append(f"{sign(move.knob)} {value}".strip())
         ends = [-math.inf] * 3  # of the labels in the three rows
         for step, texts in named.items():
             for ax in (self.rate, self.duty, self.distortion):
@@ -223,8 +223,15 @@ def price_paid(run: LiveRun) -> float:
     """λ·duty over the last batches, the mean pull of the penalty: λ* = β − slope where the rate is held; nan without λ."""
     lam, on = run["lam"][-BATCHES:], run["penalty_on"][-BATCHES:]
     n = min(len(lam), len(on))
-    hinge = run.trainer.objective.name in ("mi", "mi-hinge")
+    hinge = run.trainer.objective.has_branches
     return float((lam[:n] * on[:n]).mean()) if hinge and n else math.nan
+
+
+def sign(knob: str) -> str:
+    """How a knob is written on a figure: its symbol, else its name; nothing for the objective, whose value says it all."""
+    if knob in ("objective", "lr"):
+        return knob.removeprefix("objective")
+    return next((what.symbol for what in all_knobs().get(knob, {}).values() if what.symbol), knob)
 
 
 def grouped(moves: Sequence[Move], near: float) -> list[Move]:
@@ -254,20 +261,8 @@ def readout(run: LiveRun) -> str:
 
 
 def constraint(run: LiveRun) -> str:
-    """What the last batches say about the constraint, in words (theory: λ·duty = β − slope where it is held)."""
-    objective = run.trainer.objective
-    lam, beta = getattr(objective, "lam", math.nan), getattr(objective, "beta", 1.0)
-    if objective.name == "dual":
-        return f"λ has come to {lam:.2f}, slope ≈ β − λ = {nats(beta - lam)}"
-    if objective.name not in ("mi", "mi-hinge"):
-        return f"{objective.name} has no constraint"
-    duty, price = run["penalty_on"][-BATCHES:].mean(), price_paid(run)
-    if duty == 0:
-        return "duty 0: the constraint is inactive"
-    if duty == 1:
-        return f"duty 1: on at every step, β_eff = β − λ = {nats(beta - lam)}" if objective.name == "mi" else "duty 1"
-    slope = f", slope ≈ β − λ·duty = {nats(beta - price)}" if objective.name == "mi" else ""
-    return f"duty {duty:.2f}, λ·duty = {price:.2f}{slope}"
+    """What the last batches say about the constraint, in the objective's own words."""
+    return run.trainer.objective.reading(float(run["penalty_on"][-BATCHES:].mean()))
 
 
 def nats(value: float) -> str:

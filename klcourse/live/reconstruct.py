@@ -32,7 +32,7 @@ def choose_examples(data: Dataset) -> np.ndarray:
     return (short if len(short) >= SENTENCES else np.arange(len(data.test)))[:SENTENCES]
 
 
-def redraw(model: VAE, x: Tensor, y: Tensor | None, seed: int, before: Tensor | None = None) -> Iterator[Tensor]:
+def reconstruct(model: VAE, x: Tensor, y: Tensor | None, seed: int, before: Tensor | None = None) -> Iterator[Tensor]:
     """Draw the examples x (n, ...) again from z ~ q(z|x); yields after every piece of work what there is so far.
 
     Images by the PixelCNN come row by row, over the picture `before`, so that training may go on in between: it works on

@@ -36,12 +36,11 @@ import numpy as np
 import pandas as pd
 
 from klcourse.live.background import Columns, Extra
-from klcourse.objectives import OBJECTIVES, Objective, make_objective
+from klcourse.objectives import OBJECTIVES, Objective, all_knobs, canonical, find_objective, knobs_of, make_objective
+from klcourse.objectives.knobs import SHARED
 from klcourse.training import MEASURED, Trainer, TrainingDiverged
 
 NUMBERS = ("loss", "rate", "distortion", "penalty_on", "lam")  # what a step tells
-TOLD = ("c", "beta", "lr", "objective")  # what it was told beside lam
-SHARED = ("lam", "c", "beta")  # knobs that mean the same to every objective that has them
 WINDOW = 5.0  # seconds over which steps per second are counted
 REMEDY = "Reset the run, then choose a smaller learning rate, or smaller lam and beta"
 
@@ -58,8 +57,10 @@ class Move:
 class LiveRun:
     """A run of `make_trainer()` in the background; see the head of this module.
 
-    `knobs` are the values at the start of those of objective, lam, c, beta, lr that are not to be read off the trainer. One
-    that the objective in force does not have is kept for when one is chosen that does.
+    `knobs` are the values at the start of what is not to be read off the trainer: the objective by name, lr, and knobs.
+    lam, c and beta mean the same to every objective that has them, so they stay when the objective is exchanged, and one
+    that the objective in force does not have is kept for when one is chosen that does. All other knobs belong to one
+    objective: as the run began for the first, at their defaults for others.
     `extras` is called with the run and returns its extra work. `on_change` is called, in the thread that trains, after every
     step and when the training stops; it must not block.
 
@@ -76,9 +77,8 @@ class LiveRun:
     ):
         self._make_trainer, self.on_change = make_trainer, on_change
         self.trainer = make_trainer()
-        self._first = objective = replace(self.trainer.objective)
-        own = {name: getattr(objective, name) for name in SHARED if hasattr(objective, name)}
-        self._start = {"objective": objective.name, "lr": self.trainer.lr} | own | (knobs or {})
+        self._first = replace(self.trainer.objective)
+        self._start = self._complete({"objective": self._first.name, "lr": self.trainer.lr} | (knobs or {}))
         self.check(self._start)
         self._state = threading.RLock()  # held by whoever starts, pauses, resets
         self._stop, self._training, self._thread = threading.Event(), False, None
@@ -91,7 +91,9 @@ class LiveRun:
         self._in_force = dict(self._start)
         self._pending: deque[dict[str, Any]] = deque()
         self.trainer.objective, self.trainer.lr = self._objective(self.knobs), self.knobs["lr"]
-        self._table = Columns("step", "seconds", *NUMBERS, *TOLD)
+        numbers = [name for name, users in all_knobs().items() if next(iter(users.values())).kind is not str]
+        self._told_knobs = [name for name in numbers if name not in NUMBERS]
+        self._table = Columns("step", "seconds", *NUMBERS, *self._told_knobs, "lr", "objective")
         self.measured = Columns("step", *MEASURED)
         self.moves: list[Move] = []
         self.clock = 0.0  # seconds of training so far
@@ -103,20 +105,25 @@ class LiveRun:
     # ---------------------------------------------------------------------------------------------------- knobs
 
     def _objective(self, knobs: dict[str, Any]) -> Objective:
-        """The objective for these knobs; further knobs of its own as the run began, else their defaults."""
-        name = knobs["objective"]
+        """The objective for these knobs."""
+        name = canonical(knobs["objective"])
         if name == self._first.name:
-            return replace(self._first, **{k: knobs[k] for k in SHARED if hasattr(self._first, k)})
-        return make_objective(name, **{k: knobs[k] for k in SHARED if k in knobs and hasattr(OBJECTIVES.get(name), k)})
+            return replace(self._first, **{k: knobs[k] for k in knobs_of(type(self._first)) if k in knobs})
+        return make_objective(name, **{k: knobs[k] for k in knobs_of(find_objective(name)) if k in knobs})
+
+    def _complete(self, knobs: dict[str, Any]) -> dict[str, Any]:
+        """The same with the values of all knobs of the objective they name, and without those of others."""
+        objective = self._objective(knobs)
+        own = {name: getattr(objective, name) for name in knobs_of(type(objective))}
+        kept = {name: value for name, value in knobs.items() if name in ("lr", *SHARED)}
+        return {"objective": objective.name} | kept | own
 
     def set(self, **changes: Any) -> Self:
-        """Move knobs: objective (by name), lr, lam, c, beta. The next step that begins uses the new values.
+        """Move knobs: objective (by name), lr, or any knob. The next step that begins uses the new values.
 
         Raises ValueError, and moves nothing, for an unknown knob or objective or a value that it refuses.
         """
-        if unknown := changes.keys() - {"objective", "lr", *SHARED}:
-            raise ValueError(f"no knob {', '.join(sorted(unknown))}: choose objective, lr, {', '.join(SHARED)}")
-        wanted = self.knobs | changes
+        wanted = self._with(self.knobs, changes)
         self.check(wanted)
         self.knobs = wanted
         self._pending.append(changes)
@@ -125,13 +132,26 @@ class LiveRun:
                 self._apply()
         return self
 
+    def _with(self, knobs: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+        """These knobs after these changes: what belongs to another objective than the new one goes."""
+        name = canonical(changes.get("objective", knobs["objective"]))
+        if name != knobs["objective"]:
+            knobs = {k: value for k, value in knobs.items() if k in ("lr", *SHARED)}
+        wanted = knobs | changes | {"objective": name}
+        own = knobs_of(type(self._objective(wanted)))
+        if unknown := changes.keys() - {"objective", "lr", *SHARED, *own}:
+            raise ValueError(
+                f"no knob {', '.join(sorted(unknown))}: choose objective, lr, {', '.join({**dict.fromkeys(SHARED), **own})}"
+            )
+        return self._complete(wanted)
+
     def check(self, knobs: dict[str, Any]) -> None:
         """Raise ValueError if the run could not train with these knobs."""
         objective = self._objective(knobs)
         if not (math.isfinite(knobs["lr"]) and knobs["lr"] > 0):
             raise ValueError(f"lr = {knobs['lr']}: choose a learning rate above 0")
-        if objective.name == "sl" and self.trainer.labeller is None:
-            raise ValueError("objective sl trains a labelling network g, and this run was built without one")
+        if objective.needs_helper and objective.name not in self.trainer.helpers and self.trainer.sizes is None:
+            raise ValueError(f"objective {objective.name} trains a network of its own, and this run was built without one")
         objective.check_batch_size(self.trainer.batch_size)
 
     def _apply(self) -> None:
@@ -142,13 +162,13 @@ class LiveRun:
             except IndexError:  # another thread was faster
                 return
             moved = {k: v for k, v in changes.items() if v != self._in_force.get(k)}
-            self._in_force |= moved
+            self._in_force = self._with(self._in_force, changes)
             for knob, value in moved.items():
                 if knob == "objective":
                     self.trainer.objective = self._objective(self._in_force)
                 elif knob == "lr":
                     self.trainer.lr = value
-                elif hasattr(self.trainer.objective, knob):
+                elif knob in knobs_of(type(self.trainer.objective)):
                     setattr(self.trainer.objective, knob, value)  # not a new one: dual ascent keeps what it has learnt
                 else:
                     continue  # without effect now, so no mark either
@@ -230,12 +250,8 @@ class LiveRun:
 
     def _told(self) -> dict[str, float]:
         objective = self.trainer.objective
-        return {
-            "c": getattr(objective, "c", math.nan),
-            "beta": getattr(objective, "beta", math.nan),
-            "lr": self.trainer.lr,
-            "objective": list(OBJECTIVES).index(objective.name),
-        }
+        knobs = {name: getattr(objective, name, math.nan) for name in self._told_knobs}
+        return knobs | {"lr": self.trainer.lr, "objective": list(OBJECTIVES).index(objective.name)}
 
     def _tell(self) -> None:
         with self._stepped:
@@ -284,10 +300,14 @@ class LiveRun:
 
 
 _last: Callable[[], LiveRun | None] = lambda: None  # noqa: E731 (a weak reference later)
+_pauses_at_exit = False
 
 
 def _pause_the_other(run: LiveRun) -> None:
-    global _last
+    global _last, _pauses_at_exit
+    if not _pauses_at_exit:
+        atexit.register(pause_all)  # a thread inside PyTorch while the interpreter is taken down would crash it
+        _pauses_at_exit = True
     other = _last()
     if other is not None and other is not run:
         other.pause()
@@ -298,6 +318,3 @@ def pause_all() -> None:
     """Pause the run that trains, if one does."""
     if (run := _last()) is not None:
         run.pause()
-
-
-atexit.register(pause_all)  # a thread inside PyTorch while the interpreter is taken down would crash it

@@ -110,9 +110,16 @@ class Objective:
         return getattr(self, "c", math.nan) if self.constrains else math.nan
 
     @property
+    def has_branches(self) -> bool:
+        """Whether `penalty_on` says something: the loss has a branch with its penalty and one without."""
+        return type(self).penalty_on is not Objective.penalty_on
+
+    @property
     def penalty_weight(self) -> float:
         """lam, where there is one; else nan."""
         return getattr(self, "lam", math.nan)
+
+    weight_formula: ClassVar[str] = ""  # of `rate_weight`, for people
 
     def rate_weight(self, duty: float) -> float:
         """The mean weight of R in the loss when a share `duty` of the mini-batches is on the penalty branch; nan: not known.
@@ -125,14 +132,14 @@ class Objective:
         """What the last mini-batches, a share `duty` of them on the penalty branch, say about the constraint, in words."""
         if self.constrains is None:
             return f"{self.title} has no constraint"
-        if duty == 0:
+        if self.has_branches and duty == 0:
             return "duty 0: the constraint is inactive"
         weight = self.rate_weight(duty)
-        known = math.isfinite(weight)
+        known = f"{self.weight_formula and self.weight_formula + ' = '}{signed(weight)}" if math.isfinite(weight) else ""
         if duty == 1:
-            return f"duty 1: on at every step{f', β_eff = {signed(weight)}' if known else ''}"
+            return f"duty 1: on at every step{known and ', β_eff = ' + known}"
         pull = f", λ·duty = {self.penalty_weight * duty:.2f}" if math.isfinite(self.penalty_weight) else ""
-        return f"duty {duty:.2f}{pull}{f', slope ≈ {signed(weight)}' if known else ''}"
+        return f"duty {duty:.2f}{pull}{known and ', slope ≈ ' + known}"
 
     # ----------------------------------------------------------------------------------------------- training
 

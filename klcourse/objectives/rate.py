@@ -59,6 +59,7 @@ class RateHinge(Objective, name="rate-hinge", aliases=("mi",)):
     tex = r"D + \beta R + \lambda \max(c - R, 0)"
     paper = "the article, eqs. (3), (4)"
     constrains = "rate"
+    weight_formula = "β − λ·duty"
     lam: float = lam(1.0)
     c: float = c(5.0)
     beta: float = beta()
@@ -106,6 +107,7 @@ class FreeBits(Objective, name="freebits"):
     title, formula, tex = "free bits, total", "D + max(R, c)", r"D + \max(R, c)"
     paper = "Kingma et al. 2016, one group"
     constrains = "rate"
+    weight_formula = "1 − duty"
     c: float = c(5.0, "free nats in total")
 
     def __call__(self, t: Terms) -> Tensor:
@@ -155,6 +157,7 @@ class Capacity(Objective, name="capacity"):
     title, formula, tex = "capacity", "D + λ |R − c|", r"D + \lambda |R - c|"
     paper = "Burgess et al. 2018"
     constrains = "rate"
+    weight_formula = "λ·(1 − 2 duty)"
     lam: float = lam(1.0)
     c: float = c(5.0)
 
