@@ -94,12 +94,14 @@ def rate_information_plane(ax: Axes, points: Sequence[tuple[str, str, float, flo
     for group in groups:
         r, i = group[-1][2], np.mean([p[3] for p in group])
         colour = style_of(group[0][1]).colour if len({p[1] for p in group}) == 1 else "#404040"
-        crowded = any(g is not group and 0 < g[0][2] - r < 0.3 * right and abs(g[0][3] - i) < 0.08 * top for g in groups)
+        text = ", ".join(p[0] for p in group)
+        text = text if len(text) < 33 else "\n".join(p[0] for p in group)
+        width = (0.03 + 0.0145 * max(map(len, text.split("\n")))) * right  # of the label, about
+        crowded = any(g is not group and 0 < g[0][2] - r < width and abs(g[0][3] - i) < 0.08 * top for g in groups)
         leftwards = crowded and r > 0.3 * right
         x, ha = (-10, "right") if leftwards else (10, "left")
-        text = ", ".join(p[0] for p in group)
         ax.annotate(
-            text if len(text) < 33 else "\n".join(p[0] for p in group),
+            text,
             (group[0][2] if leftwards else r, i),
             color=colour,
             ha=ha,
