@@ -13,7 +13,7 @@ from torch.distributions import Independent, Normal, kl_divergence
 
 from klcourse import measure
 from klcourse.gaussians import gaussian_kl
-from klcourse.models import FixedScaleNorm, LabellingNetwork, build_vae, largest_logvar
+from klcourse.models import FixedScaleNorm, build_floor, build_vae, largest_logvar
 from klcourse.models.floors import limit_logvar
 from klcourse.objectives import (
     ELBO,
@@ -36,7 +36,7 @@ from klcourse.objectives import (
 )
 from klcourse.training import Trainer
 from tests.test_objectives import batch
-from tests.test_training import SIZES, digits, weights
+from tests.test_training import SIZES, digits, helper_sizes, weights
 
 EPOCHS = st.floats(0, 1000)
 
@@ -54,14 +54,18 @@ def assert_same(one, other, off_by=0.0, **options):
     torch.testing.assert_close(slope_a, slope_b, rtol=1e-12, atol=1e-14)
 
 
-def make(objective=None, *, labeller=False, x=None, text=False, model=None, **options):
+def make(objective=None, *, x=None, text=False, model=None, **options):
     torch.manual_seed(0)
     sizes = SIZES | (dict(vocab_size=9) if text else {})
     x = digits() if x is None else x
-    net = LabellingNetwork("text" if text else "image", **sizes) if labeller else None
-    vae = build_vae(*(("text", "lstm") if text else ("image", "mlp")), **sizes, **(model or {}))
+    model = dict(model or {})
+    floor = build_floor(sizes["latent_dim"], bn_gamma=model.pop("bn_gamma", None), delta=model.pop("delta", 0.0))
+    vae = build_vae(*(("text", "lstm") if text else ("image", "mlp")), **sizes, **model, floor=floor)
     probe = (x if text else x.float(), None)
-    known = dict(batch_size=20, lr=5e-3, log_every=2, probe=probe, labeller=net) | options
+    known = (
+        dict(batch_size=20, lr=5e-3, log_every=2, probe=probe, sizes=helper_sizes("text" if text else "image", **sizes))
+        | options
+    )
     return Trainer(vae, objective or ELBO(), x, **known)
 
 
@@ -403,7 +407,7 @@ def test_bn_vae_is_evaluated_with_running_statistics():
     """Each example on its own, and looking changes nothing."""
     trainer = make(model=dict(bn_gamma=0.7))
     trainer.fit(5, progress=False)
-    norm = trainer.model.mean_norm
+    norm = trainer.model.floor.norm
     kept = norm.running_mean.clone(), norm.running_var.clone()
     assert not torch.equal(kept[0], torch.zeros(4))
     trainer.measure()  # the model is in training mode here
@@ -444,7 +448,7 @@ def test_no_encoder_output_gets_below_delta(means, logvars, delta):
 
 def test_delta_vae_keeps_its_rate_as_marginal_kl_if_the_mean_stays_put():
     """A committed rate is not information: with an encoder that does not look, R = delta, I_q = 0."""
-    model = build_vae("image", "mlp", **SIZES, delta=3.0).eval()
+    model = build_vae("image", "mlp", **SIZES, floor=build_floor(SIZES["latent_dim"], delta=3.0)).eval()
     with torch.no_grad():
         for p in model.encoder.parameters():
             p.zero_()
@@ -469,16 +473,16 @@ def test_far_below_the_limit_delta_changes_nothing():
 @pytest.mark.parametrize(
     "options, message",
     [
-        (dict(bn_gamma=0.0), "bn_gamma = 0.0: choose a number above 0"),
+        (dict(bn_gamma=0.0), "bn_gamma = 0.0: choose a finite number above 0"),
         (dict(bn_gamma=math.inf), "bn_gamma = inf"),
-        (dict(delta=-1.0), "delta = -1.0.*0 is off"),
+        (dict(delta=-1.0), "delta = -1.0: choose a finite number >= 0"),
         (dict(delta=1.0, prior_encoder=True), "prior_encoder .*leave out"),
         (dict(bn_gamma=1.0, prior_encoder=True), "prior_encoder .*leave out"),
     ],
 )
 def test_floors_that_make_no_sense_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        build_vae("image", "mlp", **SIZES, **options)
+        make(model=options)
 
 
 # ---------------------------------------------------------------------------------------------------- lagging inference
@@ -488,13 +492,13 @@ def parts(trainer):
     """Weights of the encoder, of the decoder, of the labelling network."""
     encoder = torch.cat([p.detach().flatten() for p in trainer.model.encoder_parameters()])
     decoder = torch.cat([p.detach().flatten() for p in trainer.model.decoder.parameters()])
-    label = [] if trainer.labeller is None else [p.detach().flatten() for p in trainer.labeller.parameters()]
+    label = [p.detach().flatten() for helper in trainer.helpers.values() for p in helper.parameters()]
     return encoder, decoder, torch.cat(label) if label else torch.zeros(0)
 
 
 @pytest.mark.parametrize("objective", [ELBO(), SelfLabelling(), SelfLabelling(label="alternating")], ids=str)
 def test_extra_steps_move_the_encoder_only(objective):
-    trainer = make(objective, labeller=isinstance(objective, SelfLabelling), encoder_steps=3, model=dict(bn_gamma=0.5))
+    trainer = make(objective, encoder_steps=3, model=dict(bn_gamma=0.5))
     trainer.step()  # so that Adam has its averages, which would move weights without a gradient
     before = [t.clone() for t in parts(trainer)]
     trainer.update_encoder()
@@ -559,7 +563,7 @@ STATEFUL = {
     "bn": lambda: make(model=dict(bn_gamma=0.6)),
     "delta": lambda: make(model=dict(delta=2.0)),
     "lagging": lambda: make(encoder_steps=3),
-    "lagging, alternating": lambda: make(SelfLabelling(label="alternating"), labeller=True, encoder_steps=3),
+    "lagging, alternating": lambda: make(SelfLabelling(label="alternating"), encoder_steps=3),
     "lagging, text": lambda: make(text=True, x=sentences(), encoder_steps=3, clip=5.0, model=dict(bn_gamma=0.6)),
 }
 

@@ -168,7 +168,7 @@ def test_text_samples_are_sentences():
         ("text", "ar", {}, "choose lstm"),
         ("sound", "mlp", {}, "unknown kind"),
         ("image", "mlp", {"word_dropout": 0.3}, "has no words"),
-        ("text", "lstm", {"word_dropout": 1.3}, "is a probability"),
+        ("text", "lstm", {"word_dropout": 1.3}, "word_dropout = 1.3: choose a number from 0 to 1"),
     ],
 )
 def test_wrong_choices_are_named(kind, decoder, more, message):

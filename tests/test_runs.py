@@ -13,12 +13,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from klcourse import runs
+from klcourse import runs, training
 from klcourse.__main__ import main
 from klcourse.data import load
 from klcourse.gaussians import gaussian_kl
 from klcourse.measure import text
-from klcourse.runs import Interrupted, Run, train
+from klcourse.objectives import ELBO
+from klcourse.runs import Interrupted, Run, build, train
 from klcourse.training import TrainingDiverged
 
 SMALL = dict(limit=300, batch_size=100, hidden=16, latent_dim=4, iw_samples=2)
@@ -38,7 +39,7 @@ def final_weights(out):
 
 
 def test_the_files_of_a_run(tmp_path, capsys):
-    assert main(command(tmp_path / "r", "--objective=mi", "--lam=1", "--c=5")) == 0
+    assert main(command(tmp_path / "r", "--objective=rate-hinge", "--lam=1", "--c=5")) == 0
     out = tmp_path / "r"
     metrics = json.loads((out / "metrics.json").read_text())
     assert set(metrics) == METRICS and all(np.isfinite(v) for v in metrics.values())
@@ -48,7 +49,7 @@ def test_the_files_of_a_run(tmp_path, capsys):
     assert history["step"].iloc[-1] == 6 and (history[measured].notna().sum() == 2).all()
     assert (history["lam"] == 1).all() and history["test_rate"].iloc[-1] == pytest.approx(metrics["rate"], rel=1e-5)
     run = json.loads((out / "run.json").read_text())
-    assert run["config"]["objective"] == "mi" and run["config"]["lam"] == 1 and run["finished"]
+    assert run["config"]["objective"] == "rate-hinge" and run["config"]["lam"] == 1 and run["finished"]
     assert run["data"]["fingerprint"] == load("mnist", limit=300).fingerprint
     assert {"torch", "numpy", "python", "klcourse"} <= set(run["versions"])
     assert run["seconds"] > 0 and run["parameters"] > 1000
@@ -73,12 +74,12 @@ def test_the_files_of_a_run(tmp_path, capsys):
         dict(data="mnist", objective="freebits-dim", c=3.0),
         dict(data="mnist", objective="capacity", lam=2.0, c=3.0),
         dict(data="mnist", objective="dual", c=3.0, eta=0.1, lam=0.5, beta=1.0),
-        dict(data="mnist", objective="mi-hinge", lam=2.0, c=2.0, beta=1.0),
+        dict(data="mnist", objective="info-hinge", lam=2.0, c=2.0, beta=1.0),
         dict(data="mnist", objective="mmd", lam=50.0, beta=0.1),
         dict(data="mnist", bn_gamma=0.5, conditional=True),
         dict(data="mnist", delta=2.0, decoder="ar"),
         dict(data="mnist", encoder_steps=3, binarisation="dynamic"),
-        dict(data="text", bn_gamma=0.5, delta=2.0, encoder_steps=3, objective="mi-hinge", c=2.0, word_dropout=0.2),
+        dict(data="text", bn_gamma=0.5, delta=2.0, encoder_steps=3, objective="info-hinge", c=2.0, word_dropout=0.2),
         dict(data="text", conditional=True, objective="sl", label="alternating", encoder_steps=3, bn_gamma=0.5),
     ],
     ids=lambda m: " ".join(map(str, m.values())),
@@ -103,7 +104,7 @@ def test_mi_every_measures_between_the_ends_of_epochs():
 def test_a_measured_row_is_of_the_model_after_that_step():
     run = train(Run(**SMALL, epochs=2, mi_every=2), progress=False)
     x, _ = runs.test_tensors(run.data, run.config, "cpu")
-    mu, logvar = run.model.encode(x[: runs.PROBE])
+    mu, logvar = run.model.encode(x[: build.PROBE])
     assert run.history["test_rate"].iloc[-1] == pytest.approx(gaussian_kl(mu, logvar).mean().item(), rel=1e-5)
     assert not run.model.training  # whoever encodes or samples next gets the model as it is evaluated
 
@@ -218,14 +219,14 @@ def test_ctrl_c_keeps_everything_up_to_the_last_step(tmp_path):
 
 
 def test_ctrl_c_in_a_notebook_gives_the_run_so_far(monkeypatch):
-    step = runs.Trainer.step
+    step = training.Trainer.step
 
     def press(self):
         if self.steps == 4:
             signal.raise_signal(signal.SIGINT)
         return step(self)
 
-    monkeypatch.setattr(runs.Trainer, "step", press)
+    monkeypatch.setattr(training.Trainer, "step", press)
     with pytest.raises(Interrupted, match="after step 5 of 6") as stop:
         train(Run(**SMALL, epochs=2), progress=False)
     assert stop.value.run.trainer.steps == 5 and stop.value.run.trainer.fit(2, progress=False)
@@ -251,7 +252,7 @@ def test_divergence_names_step_objective_and_last_good_checkpoint(tmp_path, caps
         return (t.rec + t.kl).mean() * (float("nan") if len(calls) == 3 else 1)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs.Objective.__subclasses__()[0], "__call__", broken)
+        patch.setattr(ELBO, "__call__", broken)
         with pytest.raises(TrainingDiverged) as error:
             train(Run(**SMALL, epochs=9), out, resume=True, progress=False)
     assert "nan at step 5" in str(error.value) and "ELBO()" in str(error.value)
@@ -267,7 +268,7 @@ def test_divergence_names_step_objective_and_last_good_checkpoint(tmp_path, caps
     [
         (["--objective=elbo", "--lam=1"], "elbo does not use lam"),
         (["--objective=what"], "unknown objective 'what'"),
-        (["--objective=mi", "--c=-1"], "c = -1.0"),
+        (["--objective=rate-hinge", "--c=-1"], "c = -1.0"),
         (["--decoder=lstm"], "choose mlp or ar"),
         (["--data=nothing"], "nothing"),
         (["--word-dropout=0.5"], "has no words"),
@@ -276,10 +277,10 @@ def test_divergence_names_step_objective_and_last_good_checkpoint(tmp_path, caps
         (["--batch-size=5000"], "choose 1 to 300"),
         (["--binarisation=sometimes"], "static or dynamic"),
         (["--data=text", "--binarisation=dynamic"], "needs grey images"),
-        (["--limit=0"], "limit"),
+        (["--limit=0"], "limit = 0: choose"),
         (["--objective=elbo", "--warmup=1"], "does not use warmup; objectives that do: anneal"),
         (["--objective=cyclical", "--ratio=2"], "ratio = 2.0"),
-        (["--objective=mi-hinge", "--c=4.7"], "log 100 = 4.61"),
+        (["--objective=info-hinge", "--c=4.7"], "log 100 = 4.61"),
         (["--bn-gamma=0"], "bn_gamma = 0.0"),
         (["--bn-gamma=1", "--prior-encoder"], "leave out bn_gamma and delta"),
         (["--delta=-1"], "delta = -1.0"),
@@ -314,7 +315,7 @@ def test_a_run_from_before_a_field_existed_can_be_resumed(tmp_path, capsys):
     assert main(command(tmp_path / "r", epochs=1)) == 0
     path = tmp_path / "r" / "run.json"
     content = json.loads(path.read_text())
-    for name in ("warmup", "bn_gamma", "delta", "encoder_steps", "mi_every", "generate"):
+    for name in ("bn_gamma", "delta", "encoder_steps", "mi_every", "generate"):
         del content["config"][name]
     path.write_text(json.dumps(content))
     assert main(command(tmp_path / "r", "--resume", "--delta=1", epochs=1)) == 2

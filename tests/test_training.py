@@ -4,6 +4,7 @@ import math
 import os
 import signal
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ import torch
 
 from klcourse.data import EOS
 from klcourse.gaussians import gaussian_kl, reparameterise
-from klcourse.models import LabellingNetwork, build_vae
-from klcourse.objectives import ELBO, BetaVAE, RateHinge, SelfLabelling
+from klcourse.models import Features, build_vae
+from klcourse.objectives import ELBO, BetaVAE, RateHinge, SelfLabelling, Sizes
 from klcourse.training import NOISE, Trainer, TrainingDiverged, seeded, write_atomically
 
 SIZES = dict(latent_dim=4, hidden=16)
@@ -27,16 +28,20 @@ def digits(n=60):
     return (x.flatten(1) * (torch.rand(n, 784, generator=g) < 0.8)).to(torch.uint8)
 
 
-def make(objective=None, seed=0, decoder="mlp", labeller=False, x=None, lr=5e-3, **options):
+def helper_sizes(kind, *, latent_dim, hidden, vocab_size=0):
+    """What a trainer builds helper networks from, such as SLVAE's g."""
+    return Sizes(latent_dim, hidden, vocab_size, partial(Features, kind, hidden=hidden, vocab_size=vocab_size))
+
+
+def make(objective=None, seed=0, decoder="mlp", x=None, lr=5e-3, **options):
     torch.manual_seed(seed)
     x = digits() if x is None else x
-    net = LabellingNetwork("image", **SIZES) if labeller else None
     model = build_vae("image", decoder, **SIZES)
     return Trainer(
         model,
         objective or ELBO(),
         x,
-        labeller=net,
+        sizes=helper_sizes("image", **SIZES),
         batch_size=20,
         lr=lr,
         log_every=2,
@@ -54,13 +59,13 @@ def weights(trainer):
     "objective", [ELBO(), RateHinge(lam=2, c=3), SelfLabelling(), SelfLabelling(label="alternating")], ids=str
 )
 def test_training_lowers_the_loss_and_repeats_exactly(objective):
-    a, b = (make(objective, labeller=isinstance(objective, SelfLabelling)) for _ in range(2))
+    a, b = (make(objective) for _ in range(2))
     for trainer in (a, b):
         assert trainer.fit(8, progress=False)
     assert a.history[-1]["loss"] < 0.9 * a.history[0]["loss"]
     assert torch.equal(weights(a), weights(b))
     np.testing.assert_equal(a.history, b.history)  # equal as nan is to nan
-    other = make(objective, seed=1, labeller=isinstance(objective, SelfLabelling))
+    other = make(objective, seed=1)
     other.fit(8, progress=False)
     assert not torch.equal(weights(a), weights(other))
 
@@ -154,28 +159,28 @@ def test_knobs_may_change_between_steps():
 
 def test_alternating_labels_learn_with_the_decoder_frozen():
     """One step of g moves g by the gradient of -log p(x|g(x)), and its lesson reaches neither decoder nor encoder."""
-    trainer = make(SelfLabelling(lam=0, label="alternating"), labeller=True)
+    trainer = make(SelfLabelling(lam=0, label="alternating"))
     plain = make(ELBO())
     plain.model.load_state_dict(trainer.model.state_dict())
-    before = [p.clone() for p in trainer.labeller.parameters()]
+    before = [p.clone() for p in trainer.helpers["sl"].parameters()]
     trainer.step(), plain.step()
     for name, value in plain.model.state_dict().items():
         assert torch.equal(value, trainer.model.state_dict()[name]), name  # lam = 0: exactly the ELBO's step
-    assert any(not torch.equal(a, b) for a, b in zip(before, trainer.labeller.parameters()))
+    assert any(not torch.equal(a, b) for a, b in zip(before, trainer.helpers["sl"].parameters()))
 
 
 def test_joint_labels_learn_from_the_objective_itself():
-    trainer = make(SelfLabelling(lam=0.5), labeller=True)
-    before = [p.clone() for p in trainer.labeller.parameters()]
+    trainer = make(SelfLabelling(lam=0.5))
+    before = [p.clone() for p in trainer.helpers["sl"].parameters()]
     trainer.step()
-    assert all(not torch.equal(a, b) for a, b in zip(before, trainer.labeller.parameters()))
+    assert all(not torch.equal(a, b) for a, b in zip(before, trainer.helpers["sl"].parameters()))
 
 
 @pytest.mark.parametrize("cut", [1, 3, 4, 7])
 @pytest.mark.parametrize("label", [None, "alternating"])
 def test_resume_is_bit_exact_wherever_it_is_cut(cut, label, tmp_path):
     def fresh():
-        return make(SelfLabelling(label=label) if label else RateHinge(lam=2, c=2), labeller=bool(label))
+        return make(SelfLabelling(label=label) if label else RateHinge(lam=2, c=2))
 
     whole = fresh()
     whole.fit(4, progress=False)
@@ -253,5 +258,5 @@ def test_bad_options_are_refused(options, message):
 
 
 def test_self_labelling_without_a_network_is_refused():
-    with pytest.raises(ValueError, match="labeller="):
-        make(SelfLabelling())
+    with pytest.raises(ValueError, match="helper=.* or sizes="):
+        Trainer(build_vae("image", "mlp", **SIZES), SelfLabelling(), digits(), batch_size=20)

@@ -7,8 +7,9 @@ objective says everything about its knobs once, where they are defined.
 from __future__ import annotations
 
 import math
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 Value = float | int | str | bool
 
@@ -121,12 +122,21 @@ def knobs_of(cls: type) -> dict[str, Knob]:
 
     A field without `knob(...)` counts, without words. A class that is not a dataclass yet has none.
     """
-    found = {}
-    for f in fields(cls) if is_dataclass(cls) else ():
-        what = f.metadata.get("knob") or Knob(None if f.default is MISSING else f.default, "")
-        annotated = f.type if isinstance(f.type, str) else getattr(f.type, "__name__", "")
-        found[f.name] = replace(what, kind=KINDS.get(annotated.removesuffix(" | None"), float))
-    return found
+    if "__dataclass_fields__" not in vars(cls):  # not yet; or a subclass that adds none of its own
+        return knobs_of(cls.__mro__[1]) if is_dataclass(cls) else {}
+    if cls not in _KNOWN:
+        _KNOWN[cls] = {f.name: knob_of(f) for f in fields(cls)}
+    return dict(_KNOWN[cls])
+
+
+_KNOWN: WeakKeyDictionary[type, dict[str, Knob]] = WeakKeyDictionary()
+
+
+def knob_of(f: Field) -> Knob:
+    """What a field of a dataclass is, with the kind that it is annotated with."""
+    what = f.metadata.get("knob") or Knob(None if f.default is MISSING else f.default, "")
+    annotated = f.type if isinstance(f.type, str) else getattr(f.type, "__name__", "")
+    return replace(what, kind=KINDS.get(annotated.removesuffix(" | None"), float))
 
 
 SHARED = ("lam", "c", "beta")

@@ -68,7 +68,7 @@ def build_trainer(config: Run, data: Dataset) -> Trainer:
                 seed=config.seed,
                 clip=None if image else 5.0,  # the usual guard of recurrent networks
                 grey=grey,
-                # test examples, as what is reported is measured on them; all that training takes from it is when lagging ends
+                # test examples, as what is reported is measured on them; training takes only the end of lagging from them
                 probe=(test[:PROBE], None if labels is None else labels[:PROBE]),
                 mi_every=config.mi_every,
                 encoder_steps=config.encoder_steps,

@@ -11,10 +11,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from klcourse.version import __version__
 from klcourse.data import Dataset
 from klcourse.system import write_atomically
 from klcourse.training import MEASURED, STEP_MEANS, Trainer
+from klcourse.version import __version__
 
 from .config import Run, RunError
 

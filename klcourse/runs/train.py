@@ -130,7 +130,7 @@ def train(
         result.metrics |= measure.text.diversity(model, data, **known, progress=progress)
     result.seconds = seconds()
     if out is not None:
-        write_json(out / "measure.json", result.metrics)
+        write_json(out / "metrics.json", result.metrics)
         write_run_json(out, config, trainer, data, result.seconds, finished=True)
     return result
 

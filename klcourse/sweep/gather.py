@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -103,7 +102,7 @@ def provenance(grid: Grid, keys: dict, records: dict[GridRun, dict], failed: dic
         if run in records:
             labels = {k: v for k in ("name", "role") if (v := getattr(run, k))}
             cost = {k: records[run][k] for k in ("parameters", "steps", "seconds", "peak_memory_mib")}
-            runs.append({"run": i, "key": keys[run]} | labels | {"config": as_written(run)} | cost)
+            runs.append({"run": i, "key": keys[run]} | labels | {"config": run.written()} | cost)
     return {
         "study": grid.name,
         "about": grid.about,
@@ -122,12 +121,6 @@ def provenance(grid: Grid, keys: dict, records: dict[GridRun, dict], failed: dic
         "peak_memory_mib": max(record["peak_memory_mib"] or 0 for record in records.values()),
         "runs": runs,
     }
-
-
-def as_written(run: GridRun) -> dict[str, Any]:
-    """The settings of a run that differ from the default, the objective under the name that the grid file has."""
-    found = run.config.identity()
-    return found | ({"objective": run.objective} if "objective" in found else {})
 
 
 def stored_grid(grid: Grid) -> bool:

@@ -71,6 +71,11 @@ class GridRun:
             return getattr(self, column)
         return getattr(self.config, column)
 
+    def written(self) -> dict[str, Any]:
+        """The settings that differ from the default, the objective under the name that the file has."""
+        found = self.config.identity()
+        return found | ({"objective": self.objective} if "objective" in found else {})
+
 
 @dataclass(frozen=True)
 class Grid:

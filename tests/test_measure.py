@@ -9,7 +9,8 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from klcourse import measure
-from klcourse.gaussians import gaussian_kl
+from klcourse.gaussians import gaussian_kl, log_normal, reparameterise
+from klcourse.measure import information, likelihood, passes
 from klcourse.models import VAE, build_vae
 
 
@@ -31,7 +32,7 @@ class LinearDecoder(torch.nn.Module):
         self.w, self.sigma2 = torch.nn.Parameter(torch.tensor(w)), sigma2
 
     def log_px(self, x, h, generator=None):
-        return measure.log_normal(x, self.w * h, torch.full_like(x, math.log(self.sigma2)))
+        return log_normal(x, self.w * h, torch.full_like(x, math.log(self.sigma2)))
 
 
 class LinearEncoder(torch.nn.Module):
@@ -62,7 +63,7 @@ def test_mutual_information_above_the_cap():
 
 def test_mutual_information_is_brute_force():
     mu, logvar = (t.double() for t in gaussians(7, 2))
-    z = measure.reparameterise(mu, logvar, generator())
+    z = reparameterise(mu, logvar, generator())
     q = lambda i, j: norm.pdf(z[i], mu[j], (0.5 * logvar[j]).exp()).prod()  # noqa: E731
     lower = np.mean([math.log(q(i, i) / np.mean([q(i, j) for j in range(7)])) for i in range(7)])
     upper = np.mean([math.log(q(i, i) / np.mean([q(i, j) for j in range(7) if j != i])) for i in range(7)])
@@ -113,16 +114,16 @@ def test_active_units_counts_the_means_that_move():
 def test_iw_nll_with_one_sample_is_the_sampled_elbo(linear):
     x = torch.randn(50, 2, generator=generator()).double()
     mu, logvar = measure.posteriors(linear, x)
-    z = measure.reparameterise(mu, logvar, generator(5))
-    prior = measure.log_normal(z, torch.zeros_like(z), torch.zeros_like(z))
-    elbo = linear.log_px(x, z) + prior - measure.log_normal(z, mu, logvar)
+    z = reparameterise(mu, logvar, generator(5))
+    prior = log_normal(z, torch.zeros_like(z), torch.zeros_like(z))
+    elbo = linear.log_px(x, z) + prior - log_normal(z, mu, logvar)
     torch.testing.assert_close(measure.iw_nll(linear, x, samples=1, generator=generator(5)), -elbo)
 
 
 def test_iw_nll_tightens_to_log_p(linear):
     """K = 1 agrees with the closed-form-KL ELBO in expectation; large K reaches log p(x) = log N(x; 0, w^2 + sigma2)."""
     x = torch.randn(400, 2, generator=generator()).double()
-    exact = -measure.log_normal(x, torch.zeros_like(x), torch.full_like(x, math.log(0.8**2 + 0.3))).mean().item()
+    exact = -log_normal(x, torch.zeros_like(x), torch.full_like(x, math.log(0.8**2 + 0.3))).mean().item()
     nll = [measure.iw_nll(linear, x, samples=k, generator=generator(k)).mean().item() for k in (1, 10, 1000)]
     assert nll[0] > nll[1] > nll[2] > exact - 0.01
     assert nll[2] == pytest.approx(exact, abs=0.01)
@@ -135,8 +136,9 @@ def test_iw_nll_tightens_to_log_p(linear):
 def test_chunks_change_nothing(linear, monkeypatch):
     x = torch.randn(60, 2, generator=generator()).double()
     whole = measure.evaluate(linear, x, iw_samples=8)
-    monkeypatch.setattr(metrics, "ROWS", 16)
-    monkeypatch.setattr(metrics, "CELLS", 200)
+    monkeypatch.setattr(passes, "ROWS", 16)
+    monkeypatch.setattr(likelihood, "ROWS", 16)
+    monkeypatch.setattr(information, "CELLS", 200)
     assert measure.evaluate(linear, x, iw_samples=8) == pytest.approx(whole, rel=1e-9)
 
 
