@@ -3,12 +3,12 @@
 import textwrap
 
 import nbformat
-import normalise
 import papermill
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from test_notebook_smoke import smoke
 
+from klcourse.publish import normalise
 from klcourse.publish.cost import MEMORY_LIMIT_MIB, over_memory
 from klcourse.publish.rules import WIDGET_VIEW, problems
 
