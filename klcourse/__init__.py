@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from klcourse.version import __version__
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ finds them
+    # ruff: noqa: F401
     from klcourse import data, exact, games, ledger, measure, objectives, plots, studies
     from klcourse.catalogue import methods
     from klcourse.live import Cockpit, LiveRun

@@ -25,7 +25,6 @@ from klcourse.objectives import (
     FreeBitsPerDim,
     InfoHinge,
     InfoVAE,
-    LinearAnnealing,
     Objective,
     RateHinge,
     SelfLabelling,

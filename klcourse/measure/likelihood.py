@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from klcourse.gaussians import log_normal, reparameterise
 from klcourse.models import VAE
 
-from .passes import ROWS, chunks, log_px, part, posteriors
+from .passes import ROWS, chunks, log_px, posteriors
 
 
 @torch.no_grad()

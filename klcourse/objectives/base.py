@@ -81,7 +81,7 @@ class Objective:
 
     def __init_subclass__(cls, *, name: str | None = None, aliases: tuple[str, ...] = (), **more: Any) -> None:
         super().__init_subclass__(**more)
-        cls.name = name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
+        cls.name = name or vars(cls).get("name") or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
         cls.aliases = aliases
         if "title" not in vars(cls):
             cls.title = cls.name

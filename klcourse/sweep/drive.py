@@ -12,13 +12,13 @@ import joblib
 
 from klcourse.system import write_atomically
 
+from .cluster import BackendError, cluster, connect
 from .folder import FolderError, adopt, finished, locked, prepare
 from .gather import gather
 from .grid import Grid, GridError, GridRun, read_grid
-from .cluster import BackendError, cluster, connect
 from .local import local
-from .stop import Stop, stop_on_interrupt
 from .progress import Progress, in_words, seconds_left
+from .stop import Stop, stop_on_interrupt
 from .worker import Outcome, Task
 
 SweepError = (GridError, FolderError, BackendError)

@@ -29,11 +29,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from klcourse.version import __version__
 from klcourse.objectives import Knob, find_objective, knobs_of
 from klcourse.objectives.knobs import Value
 from klcourse.runs import Run, RunError
 from klcourse.runs.config import names
+from klcourse.version import __version__
 
 LABELS = ("name", "role")  # of a [[grid]] table, beside the settings of a run
 WORDS = {int: "a whole number", float: "a number", str: "text in quotes", bool: "true or false"}
