@@ -65,6 +65,13 @@ class LiveRun:
     step and when the training stops; it must not block.
 
     One run trains at a time: starting another pauses this one, which loses nothing.
+
+    >>> from klcourse.data import load
+    >>> from klcourse.runs import Run, build_trainer
+    >>> data = load("mnist", limit=100)
+    >>> run = LiveRun(lambda: build_trainer(Run(objective="rate-hinge"), data), {"lam": 0.5})
+    >>> run.start(2).wait() and run.set(lam=2).start(1).wait(), run["lam"]
+    (True, array([0.5, 0.5, 2. ]))
     """
 
     def __init__(

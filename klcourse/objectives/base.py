@@ -35,7 +35,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Terms:
-    """What one mini-batch of B examples gives an objective; everything in nats."""
+    """What one mini-batch of B examples gives an objective; everything in nats.
+
+    >>> import torch
+    >>> t = Terms(rec=torch.tensor([80.0, 90.0]), kl=torch.tensor([1.0, 3.0]))
+    >>> t.rec.mean(), t.kl.mean()      # D and R of the batch
+    (tensor(85.), tensor(2.))
+    """
 
     rec: Tensor  # (B,)   -log p(x|z), z ~ q(z|x)
     kl: Tensor  # (B,)   KL(q(z|x) || p(z)), closed form
@@ -69,6 +75,20 @@ class Objective:
     Where it needs to, it overrides: penalty_on, after_step, state, check_batch_size, build_helper, helper_alternates,
     helper_loss, rate_weight, reading. Values of knobs are checked whenever they are set, because live controls change them
     while a run trains.
+
+    >>> import torch
+    >>> from klcourse.objectives import knob
+    >>> @dataclass
+    ... class Half(Objective, name="half-a-rate"):
+    ...     share: float = knob(0.5, "share of the rate that is charged", high=1.0)
+    ...
+    ...     def __call__(self, t):
+    ...         return t.rec.mean() + self.share * t.kl.mean()
+    >>> Half()(Terms(rec=torch.tensor([80.0]), kl=torch.tensor([4.0])))
+    tensor(82.)
+    >>> make_objective("half-a-rate", share=0.25)
+    Half(share=0.25)
+    >>> _ = OBJECTIVES.pop("half-a-rate")      # off the list again
     """
 
     name: ClassVar[str] = ""

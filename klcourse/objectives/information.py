@@ -25,6 +25,11 @@ class InfoHinge(Objective, name="info-hinge", aliases=("mi-hinge",)):
 
     I_B is at most log B, so c must be well below that: a ValueError names both. In the last mini-batch of an epoch, if it
     is smaller, the hinge is simply on.
+
+    >>> import torch
+    >>> z = torch.zeros(4, 1)      # four posteriors that nobody can tell apart: I_B = 0
+    >>> InfoHinge(lam=2, c=1)(Terms(rec=torch.full((4,), 80.0), kl=torch.full((4,), 3.0), mu=z, logvar=z, z=z))
+    tensor(85.)
     """
 
     title, formula = "hinge on I", "D + β R + λ max(c − I_B, 0), I_B ≤ log B"

@@ -20,6 +20,11 @@ class SelfLabelling(Objective, name="sl"):
     The expectation is taken in closed form, ||mu - g(x)||^2 + sum var, as the KL's is. `label` says how g learns:
     "joint" by this very loss, as the article writes it; "alternating", as in the SLCVAE paper, by -log p(x|g(x)) with the
     decoder frozen, on mini-batches of its own, while here g(x) is a constant.
+
+    >>> import torch
+    >>> rec, kl, mu, logvar = torch.tensor([80.0]), torch.tensor([0.5]), torch.ones(1, 1), torch.zeros(1, 1)
+    >>> SelfLabelling(lam=0.5)(Terms(rec, kl, mu, logvar, x=torch.zeros(1, 1), helper=lambda x: x))  # + 0.5 ((1 - 0)^2 + 1)
+    tensor(81.5000)
     """
 
     title, formula = "SLVAE", "D + R + λ E_q ‖z − g(x)‖²"

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class ELBO(Objective, name="elbo"):
-    """Minimise -ELBO = D + R (article, section 'KL vanishing problem'; Kingma & Welling 2014)."""
+    """Minimise -ELBO = D + R (article, section 'KL vanishing problem'; Kingma & Welling 2014).
+
+    >>> import torch
+    >>> t = Terms(rec=torch.tensor([80.0, 90.0]), kl=torch.tensor([1.0, 3.0]))
+    >>> ELBO()(t)
+    tensor(87.)
+    """
 
     title, formula, tex = "ELBO", "D + R", "D + R"
     paper = "Kingma & Welling 2014"
@@ -30,7 +36,13 @@ class ELBO(Objective, name="elbo"):
 
 @dataclass
 class BetaVAE(Objective, name="beta"):
-    """Minimise D + beta R (Higgins et al. 2017; article, section on beta-VAE). beta = 1 is the ELBO."""
+    """Minimise D + beta R (Higgins et al. 2017; article, section on beta-VAE). beta = 1 is the ELBO.
+
+    >>> import torch
+    >>> t = Terms(rec=torch.tensor([80.0, 90.0]), kl=torch.tensor([1.0, 3.0]))
+    >>> BetaVAE(beta=4)(t)
+    tensor(93.)
+    """
 
     title, formula, tex = "β-VAE", "D + β R", r"D + \beta R"
     paper = "Higgins et al. 2017"
@@ -53,6 +65,11 @@ class RateHinge(Objective, name="rate-hinge", aliases=("mi",)):
 
     eta > 0 moves lam by dual ascent, as DualAscent does. On a hinge that is a mistake worth seeing: above c the hinge is
     silent, so lam comes to rest above the multiplier of the constraint (lam times the duty cycle is the multiplier).
+
+    >>> import torch
+    >>> t = Terms(rec=torch.tensor([80.0, 90.0]), kl=torch.tensor([1.0, 3.0]))
+    >>> RateHinge(lam=0.5, c=5)(t), RateHinge(lam=0.5, c=1)(t)      # the rate is 2
+    (tensor(88.5000), tensor(87.))
     """
 
     title, formula = "hinge on R", "D + β R + λ max(c − R, 0)"

@@ -31,6 +31,13 @@ def load(path: str | Path, data: Dataset | None = None) -> Trained:
 
     From a folder come its metrics and history too, and where it has a checkpoint, a trainer that can go on. `data` saves
     loading what it was trained on. Raises RunError if there is no run at `path`, or if that data are others by now.
+
+    >>> folder = getfixture("tmp_path") / "run"
+    >>> from klcourse.runs import train
+    >>> _ = train(Run(limit=100, epochs=1, iw_samples=0), folder, progress=False)
+    >>> found = load(folder)
+    >>> found.config, sorted(found.metrics)[:3], found.trainer.steps
+    (Run(epochs=1, limit=100, iw_samples=0), ['active_units', 'distortion', 'elbo'], 2)
     """
     path = Path(path)
     folder, kept = (path, path / WEIGHTS) if path.is_dir() else (path.parent, path)
