@@ -88,7 +88,7 @@ class Cockpit(Widget):
             extras=lambda run: [Extra(run.measure, INFORMATION, every=1.0), Extra(self._reconstruct, SAMPLES, every=2.0)],
             on_change=self._changed,
         )
-        self.controls = controls(self.run.knobs, wide=hasattr(self.trainer.model.decoder, "mean"))
+        self.controls = controls(self.run.knobs, wide=self.trainer.model.decoder.factorised)
         chosen = choose_examples(self.data)
         device = next(self.trainer.model.parameters()).device
         self._shown = torch.as_tensor(self.data.test[chosen]).to(device)

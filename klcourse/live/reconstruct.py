@@ -46,7 +46,7 @@ def reconstruct(model: VAE, x: Tensor, y: Tensor | None, seed: int, before: Tens
         z = reparameterise(mu, logvar, generator)
         if isinstance(model.decoder, PixelCNNDecoder):
             rows = draw_rows(model.decoder, model.told(z, y), torch.rand(SIDE, SIDE, 1, generator=generator), before)
-        elif hasattr(model.decoder, "mean"):
+        elif model.decoder.factorised:
             rows = iter([model.mean(z, y)])
         else:
             rows = iter([model.sample(z, y, generator, greedy=True, max_words=MAX_WORDS)])

@@ -61,8 +61,7 @@ def evaluate(
             "shuffle_gap": shuffled_distortion_gap(model, x, z, log_likelihood, y),
         }
         if iw_samples:
-            known = {"mu_logvar": (mu, logvar), "generator": generator}
-            nll = iw_nll(model, x, y, samples=iw_samples, progress=progress, **known)
+            nll = iw_nll(model, x, y, samples=iw_samples, generator=generator, mu_logvar=(mu, logvar), progress=progress)
             out |= {"iw_nll": nll.mean().item(), "iw_samples": iw_samples}
         if text:
             words = (x != PAD).sum(1).float().mean().item()  # EOS counts, BOS does not: it is never predicted

@@ -38,8 +38,9 @@ def diversity(model: VAE, data: Dataset, *, per_condition: int, seed: int = 0, p
     the label of the one half the test set further on, so what the condition tells it. ValueError for a model that has no
     condition, for images, and for fewer than one sentence.
     """
-    known = {"per_condition": per_condition, "seed": seed}
-    modes = {"": draw(model, data, **known), "greedy_": draw(model, data, greedy=True, **known)}
+    modes = {
+        prefix: draw(model, data, per_condition=per_condition, seed=seed, greedy=bool(prefix)) for prefix in ("", "greedy_")
+    }
     out = {"label_gap": label_gap(model, data, seed)}
     with tqdm(total=2 * model.n_labels, desc="comparing sentences", delay=2, leave=False, disable=not progress) as bar:
         for prefix, generated in modes.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from .decoder import Decoder
 from .floors import Floor
 from .images import FactorisedDecoder, ImageEncoder, PixelCNNDecoder
 from .text import TextDecoder, TextEncoder
@@ -66,11 +67,12 @@ def build_vae(
         raise ValueError(f"word_dropout={word_dropout} needs text: {kind} data has no words")
     n_in = latent_dim + n_labels
     encoder = build_encoder(kind, 2 * latent_dim, hidden=hidden, vocab_size=vocab_size, n_labels=n_labels)
+    net: Decoder
     if decoder == "mlp":
         net = FactorisedDecoder(n_in, hidden)
     elif decoder == "ar":
         net = PixelCNNDecoder(n_in)
     else:
         net = TextDecoder(vocab_size, n_in, hidden, word_dropout)
-    switches = {"without_z": without_z, "prior_encoder": prior_encoder, "floor": floor}
-    return VAE(encoder, net, latent_dim, n_labels=n_labels, **switches)
+    switches = {"without_z": without_z, "prior_encoder": prior_encoder}
+    return VAE(encoder, net, latent_dim, n_labels=n_labels, floor=floor, **switches)

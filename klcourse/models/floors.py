@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 import torch.nn.functional as F
 from scipy.special import lambertw
 from torch import Tensor, nn
@@ -64,7 +65,7 @@ class FixedScaleNorm(nn.BatchNorm1d):
         # shrinking them, and the encoder of a text model did so within a few hundred steps.
         super().__init__(latent_dim, affine=False, eps=1e-12)
         self.gamma = gamma
-        self.shift = nn.Parameter(self.running_mean.clone())  # zeros
+        self.shift = nn.Parameter(torch.zeros(latent_dim))
 
     def forward(self, mu: Tensor) -> Tensor:
         if len(mu) == 1:  # the last mini-batch of an epoch: a batch of one has no spread of its own

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm.auto import tqdm
+
+from .decoder import Decoder
 
 SIDE = 28  # MNIST digits are 28 x 28, stored as rows of 784 pixels
 
@@ -26,7 +30,7 @@ class ImageEncoder(nn.Module):
         return self.net(torch.cat([x, extra], -1))
 
 
-class FactorisedDecoder(nn.Module):
+class FactorisedDecoder(Decoder):
     """p(x|z) = prod_i Bernoulli(x_i; pi_i(z)): pixels are independent once z is known."""
 
     def __init__(self, n_in: int, hidden: int):
@@ -39,7 +43,7 @@ class FactorisedDecoder(nn.Module):
     def mean(self, h: Tensor) -> Tensor:
         return self.net(h).sigmoid()
 
-    def sample(self, h: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, h: Tensor, generator: torch.Generator | None = None, **options: Any) -> Tensor:
         return torch.bernoulli(self.mean(h).cpu(), generator=generator).to(h.device)
 
 
@@ -56,6 +60,8 @@ class MaskedConv2d(nn.Conv2d):
     it (mask B). Row r of the output depends on rows r - size // 2 ... r of the input.
     """
 
+    mask: Tensor
+
     def __init__(self, n_in: int, n_out: int, size: int, include_centre: bool):
         reach = size // 2
         super().__init__(n_in, n_out, (reach + 1, size), padding=reach)
@@ -68,7 +74,7 @@ class MaskedConv2d(nn.Conv2d):
         return y[..., : x.shape[-2], :]  # the padding below let the kernel run past the last row
 
 
-class PixelCNNDecoder(nn.Module):
+class PixelCNNDecoder(Decoder):
     """p(x|z) = prod_i Bernoulli(x_i; pi_i(x_1 .. x_{i-1}, z)): 7x7 and four 3x3 masked convolutions.
 
     z enters as one bias per channel and layer: it can say what to draw, and where only in so far as the layers work it out.
@@ -94,13 +100,14 @@ class PixelCNNDecoder(nn.Module):
         return self.out(a)
 
     def biases(self, h: Tensor) -> Tensor:
+        """What z says to every channel of every layer: (B, d) -> (B, layers + 1, channels)."""
         return self.bias(h).unflatten(-1, (len(self.rest) + 1, -1))  # (B, layers + 1, channels)
 
     def log_px(self, x: Tensor, h: Tensor, generator: torch.Generator | None = None) -> Tensor:
         pixels = x.view(-1, 1, SIDE, SIDE)
         return bernoulli_log_likelihood(self.logits(pixels, self.biases(h)).flatten(1), x)
 
-    def sample(self, h: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, h: Tensor, generator: torch.Generator | None = None, **options: Any) -> Tensor:
         biases = self.biases(h)
         x = h.new_zeros(len(h), 1, SIDE, SIDE)
         u = torch.rand(SIDE, SIDE, len(h), generator=generator).to(h.device)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from klcourse.data import BOS, EOS, PAD, UNK
 from klcourse.objectives.switches import WORD_DROPOUT
+
+from .decoder import Decoder
 
 MAX_WORDS = 40  # the longest sentence `sample` writes unless told otherwise
 
@@ -27,7 +31,7 @@ class TextEncoder(nn.Module):
         return self.head(torch.cat([states[torch.arange(len(x)), last], extra], -1))
 
 
-class TextDecoder(nn.Module):
+class TextDecoder(Decoder):
     """p(x|z) = prod_t p(w_t | w_1 .. w_{t-1}, z), EOS included; z sets the first state and joins every input.
 
     In training each input word is replaced by UNK with probability `word_dropout` (Bowman et al. 2016), which weakens the
@@ -44,6 +48,7 @@ class TextDecoder(nn.Module):
         self.word_dropout = word_dropout
 
     def first_state(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """The state of the LSTM before the first word, (1, B, hidden) twice, as z sets it."""
         state, cell = self.start(h).tanh()[None].chunk(2, -1)  # (1, B, hidden) each
         return state.contiguous(), cell.contiguous()
 
@@ -59,7 +64,13 @@ class TextDecoder(nn.Module):
         return -h.new_zeros(x.shape).masked_scatter(real, nll).sum(1)
 
     def sample(
-        self, h: Tensor, generator: torch.Generator | None = None, greedy: bool = False, max_words: int = MAX_WORDS
+        self,
+        h: Tensor,
+        generator: torch.Generator | None = None,
+        *,
+        greedy: bool = False,
+        max_words: int = MAX_WORDS,
+        **options: Any,
     ) -> Tensor:
         word = torch.full((len(h), 1), BOS, device=h.device)
         state, words = self.first_state(h), []

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .decoder import Decoder
 from .floors import Floor
 
 
@@ -24,7 +25,7 @@ class VAE(nn.Module):
     def __init__(
         self,
         encoder: nn.Module,
-        decoder: nn.Module,
+        decoder: Decoder,
         latent_dim: int,
         *,
         n_labels: int = 0,
@@ -74,6 +75,6 @@ class VAE(nn.Module):
     @torch.no_grad()
     def mean(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """E[x|z] in (0, 1), (B, 784): what the factorised decoder paints. Only decoders with a closed form have it."""
-        if not hasattr(self.decoder, "mean"):
+        if not self.decoder.factorised:
             raise ValueError(f"{type(self.decoder).__name__} has no closed-form E[x|z]; use sample(z)")
         return self.decoder.mean(self.told(z, y))

@@ -7,14 +7,14 @@
 `out` gets metrics.json, history.csv, run.json (configuration, versions, data fingerprint, cost) and checkpoint.safetensors,
 from which a run that was stopped, or killed, goes on bit for bit. Without `out` nothing is written.
 
-`config` says what a run is, `build` makes a trainer of it, `train` trains and measures, `files` and `weights` are what is
+`config` says what a run is, `build` makes a trainer of it, `trained` trains and measures, `files` and `weights` are what is
 kept on disk.
 """
 
 from .build import build_trainer, test_tensors
 from .config import Run, RunError
 from .files import history_frame, write_json
-from .train import Interrupted, Trained, summary, train
+from .trained import Interrupted, Trained, summary, train
 from .weights import load
 
 __all__ = [

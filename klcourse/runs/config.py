@@ -99,6 +99,11 @@ class Run:
         in_order = [name for name in knobs_of(type(made)) if name in given]
         object.__setattr__(self, "knobs", tuple((name, getattr(made, name)) for name in in_order))
 
+    def with_objective(self, objective: Objective | str) -> Run:
+        """The same run with another objective: an instance with its knobs, or a name with that one's defaults."""
+        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("objective", "knobs")}
+        return Run(objective=objective, **kept)
+
     def make_objective(self) -> Objective:
         """The objective with the knobs that were given; ValueError for one that it does not have or a value it refuses."""
         return make_objective(self.objective, **dict(self.knobs))
@@ -131,9 +136,10 @@ class Run:
         name, so a new name does too.
         """
         kinds = {name: what.kind for name, what in (names() | knobs_of(find_objective(self.objective))).items()}
-        found = {name: float(value) if kinds[name] is float else value for name, value in self.given().items()}
+        found = self.given()
+        found |= {name: float(value) for name, value in found.items() if kinds[name] is float}
         if "objective" in found:
-            found["objective"] = first_name(found["objective"])
+            found["objective"] = first_name(self.objective)
         return found
 
 

@@ -18,6 +18,7 @@ from klcourse.version import __version__
 
 from .config import Run, RunError
 
+CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "model.safetensors"
 DISTRIBUTIONS = ("torch", "numpy", "safetensors")  # whose versions a run records
 
 

@@ -14,10 +14,8 @@ from klcourse.data import Dataset
 
 from .build import build_trainer
 from .config import Run, RunError
-from .files import history_frame
-from .train import Trained
-
-WEIGHTS, CHECKPOINT = "model.safetensors", "checkpoint.safetensors"
+from .files import CHECKPOINT, WEIGHTS, history_frame
+from .trained import Trained
 
 
 def weights(run: Trained) -> bytes:

@@ -54,8 +54,8 @@ def main(arguments: argparse.Namespace) -> int:
         print("klcourse sweep: stopped at once; the same command goes on from the last checkpoints", file=sys.stderr)
         return 130
     grid, total = result.grid, len(result.grid.runs)
-    for run, error in result.failed.items():
-        print(f"failed: run {grid.runs.index(run)} ({grid.describe(run)}): {error}", file=sys.stderr)
+    for run, why in result.failed.items():
+        print(f"failed: run {grid.runs.index(run)} ({grid.describe(run)}): {why}", file=sys.stderr)
     missing = f"; {result.missing} of {total} runs are missing" if result.missing else ""
     if result.missing < total:
         print(f"{result.table / grid.name}.csv: {total - result.missing} runs{missing}")

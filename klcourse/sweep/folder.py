@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,7 +51,7 @@ def locked(folder: Path) -> Iterator[str]:
 def take(file) -> bool:
     """Lock an open file for this process; False if another has it."""
     try:
-        if os.name == "nt":
+        if sys.platform == "win32":
             import msvcrt
 
             file.seek(2**30)  # far behind the text, which others may read

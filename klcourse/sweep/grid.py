@@ -27,7 +27,7 @@ from dataclasses import dataclass, fields
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from klcourse.objectives import Knob, find_objective, knobs_of
 from klcourse.objectives.knobs import Value
@@ -165,7 +165,8 @@ def read_store(path: Path, table: dict) -> Store:
     """The [store] table."""
     where = f"{path}, [store]"
     refuse_unknown(where, table, [f.name for f in fields(Store)])
-    store = Store(**{name: typed(where, name, what, table[name]) for name, what in knobs_of(Store).items() if name in table})
+    given: dict[str, Any] = {k: typed(where, k, what, table[k]) for k, what in knobs_of(Store).items() if k in table}
+    store = Store(**given)
     if store.samples < 0:
         raise GridError(f"{where}: samples = {store.samples}: choose 0 or more")
     return store
@@ -191,7 +192,7 @@ def expand(where: str, common: dict, table: dict, known: dict[str, Knob]) -> lis
         labels[label] = table.get(label, "")
         if not isinstance(labels[label], str):
             raise GridError(f"{where}: {label} = {labels[label]!r}: write one text in quotes")
-    axes = {}
+    axes: dict[str, list[Value]] = {}
     for name, value in (common | table).items():
         if name in LABELS:
             continue
@@ -202,9 +203,9 @@ def expand(where: str, common: dict, table: dict, known: dict[str, Knob]) -> lis
         if len(set(axes[name])) < len(values):
             raise GridError(f"{where}: {name} = {value}: a value is there twice")
     runs = []
-    for values in product(*axes.values()):
+    for combination in product(*axes.values()):
         try:
-            settings = dict(zip(axes, values))
+            settings: dict[str, Any] = dict(zip(axes, combination))
             runs.append(GridRun(Run(**settings), where=where, objective=settings.get("objective", ""), **labels))
         except (RunError, TypeError, ValueError) as error:
             raise GridError(f"{where}: {error}") from None
@@ -217,7 +218,7 @@ def typed(where: str, name: str, what: Knob, value: Any) -> Value:
         return float(value)
     if type(value) is not what.kind:
         raise GridError(f"{where}: {name} = {value!r}: write {WORDS[what.kind]}")
-    return value
+    return cast(Value, value)
 
 
 def refuse_unknown(where: str, table: dict, known: Iterable[str]) -> None:

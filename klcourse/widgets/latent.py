@@ -69,7 +69,7 @@ class LatentExplorer(Widget):
 
     def __init__(self, run: Trained, **values) -> None:
         model, data = run.model, run.data
-        if data.kind != "image" or not hasattr(model.decoder, "mean"):
+        if data.kind != "image" or not model.decoder.factorised:
             raise ValueError(
                 f"LatentExplorer draws mean images, and {type(model.decoder).__name__} has none: "
                 "give a run with data='mnist' and decoder='mlp'"

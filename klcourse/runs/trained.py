@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +16,7 @@ from klcourse.training import Trainer, TrainingDiverged
 
 from .build import build_trainer, test_tensors
 from .config import Run, RunError
-from .files import history_frame, last_good, prepare_folder, write_history, write_json, write_run_json
+from .files import CHECKPOINT, history_frame, last_good, prepare_folder, write_history, write_json, write_run_json
 
 SUMMARY = (
     "distortion",
@@ -76,9 +76,9 @@ def train(
     ('rate-hinge', True)
     """
     if objective is not None:
-        config = replace(config, objective=objective, knobs=())
+        config = config.with_objective(objective)
     out = None if out is None else Path(out)
-    checkpoint = None if out is None else out / "checkpoint.safetensors"
+    checkpoint = None if out is None else out / CHECKPOINT
     if out is not None:
         prepare_folder(out, config, resume)
     data = load(config.data, limit=config.limit) if data is None else data
@@ -89,8 +89,9 @@ def train(
         return before + time.perf_counter() - started
 
     def save() -> None:
-        trainer.save(checkpoint, seconds=seconds(), fingerprint=data.fingerprint)
-        write_history(out, trainer.history)
+        if out is not None:
+            trainer.save(out / CHECKPOINT, seconds=seconds(), fingerprint=data.fingerprint)
+            write_history(out, trainer.history)
 
     def on_step(trainer: Trainer) -> None:
         if trainer.steps % checkpoint_every == 0:
@@ -108,8 +109,7 @@ def train(
         write_run_json(out, config, trainer, data, seconds(), finished=False)
     try:
         finished = trainer.fit(config.epochs, progress=progress, on_step=None if out is None else on_step)
-        if out is not None:
-            save()
+        save()
     except TrainingDiverged as error:
         remedy = "Try a smaller learning rate (--lr), or smaller lam and beta."
         raise TrainingDiverged(f"{error}. {last_good(checkpoint)} {remedy}") from None
