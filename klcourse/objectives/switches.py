@@ -32,7 +32,7 @@ class Switch:
 WORD_DROPOUT = Switch(
     "word-dropout", "word_dropout", "word dropout", "each word the decoder is given is hidden with a probability",
     "Bowman et al. 2016", "models/text.py",
-    Knob(0.0, "probability that the text decoder does not see a word", high=1.0),
+    Knob(0.0, "probability that the text decoder does not see a word", symbol="share", high=1.0),
 )  # fmt: skip
 BN = Switch(
     "bn", "bn_gamma", "BN-VAE", "batch norm of the means, scale γ fixed: R ≥ d γ²/2",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from zlib import crc32
 
+from klcourse.objectives import OBJECTIVES, SWITCHES, canonical
+
 BLUE, ORANGE, GREEN, AMBER, SKY, PINK = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
 """Okabe and Ito's colours: told apart by colour-blind readers, and by most in grey."""
 
@@ -47,29 +49,28 @@ class Style:
     dash: str | tuple
 
 
-STYLES = {
-    "elbo": Style("ELBO", DARK, "o", "-"),
-    "sl": Style("SLVAE", ORANGE, "^", (0, (6, 2))),
-    "rate-hinge": Style("hinge on R", BLUE, "s", "-"),
-    "beta": Style("β-VAE", GREEN, "D", (0, (2, 1))),
-    "tc": Style("β-TCVAE", PINK, "v", (0, (4, 1, 1, 1))),
+LOOKS: dict[str, tuple[str, str, str | tuple]] = {
+    "elbo": (DARK, "o", "-"),
+    "sl": (ORANGE, "^", (0, (6, 2))),
+    "rate-hinge": (BLUE, "s", "-"),
+    "beta": (GREEN, "D", (0, (2, 1))),
+    "tc": (PINK, "v", (0, (4, 1, 1, 1))),
     # the literature's baselines share hues with their relatives above and differ in marker and dash
-    "info-hinge": Style("hinge on I", AMBER, "P", "-"),
-    "freebits": Style("free bits, total", SKY, "p", (0, (3, 1))),
-    "freebits-dim": Style("free bits, per dimension", SKY, "$F$", (0, (1, 1))),
-    "capacity": Style("capacity", BLUE, "X", (0, (5, 1, 1, 1, 1, 1))),
-    "dual": Style("dual ascent", BLUE, "d", (0, (1, 1))),
-    "anneal": Style("linear annealing", DARK, ">", (0, (4, 2))),
-    "cyclical": Style("cyclical annealing", DARK, "<", (0, (1, 1.5))),
-    "mmd": Style("InfoVAE-MMD", PINK, "*", (0, (1, 1))),
+    "info-hinge": (AMBER, "P", "-"),
+    "freebits": (SKY, "p", (0, (3, 1))),
+    "freebits-dim": (SKY, "$F$", (0, (1, 1))),
+    "capacity": (BLUE, "X", (0, (5, 1, 1, 1, 1, 1))),
+    "dual": (BLUE, "d", (0, (1, 1))),
+    "anneal": (DARK, ">", (0, (4, 2))),
+    "cyclical": (DARK, "<", (0, (1, 1.5))),
+    "mmd": (PINK, "*", (0, (1, 1))),
     # and those that change the model or the schedule of updates, under any objective
-    "word-dropout": Style("word dropout", "#999999", "$W$", (0, (2, 2))),
-    "bn": Style("BN-VAE", GREEN, "$B$", (0, (5, 1))),
-    "delta": Style("δ-VAE", GREEN, "$\\delta$", (0, (1, 1))),
-    "lagging": Style("lagging inference", ORANGE, "$L$", (0, (1, 1))),
+    "word-dropout": ("#999999", "$W$", (0, (2, 2))),
+    "bn": (GREEN, "$B$", (0, (5, 1))),
+    "delta": (GREEN, "$\\delta$", (0, (1, 1))),
+    "lagging": (ORANGE, "$L$", (0, (1, 1))),
 }
-ALIASES = {"mi": "rate-hinge", "mi-hinge": "info-hinge"}
-"""Names that stored runs and older grid files use."""
+"""Colour, marker and dash of every method of the course, by its name on the command line."""
 
 SPARE = (
     ("#332288", "h", (0, (7, 1))),
@@ -82,14 +83,20 @@ SPARE = (
 
 
 def style_of(objective: str) -> Style:
-    """The style of an objective by its name on the command line, old names included.
+    """The style of an objective by its name on the command line, old names included; its label is its own title.
 
-    A name the course does not know, such as that of your own objective, gets a look from SPARE: always the same one.
+    A name that LOOKS does not have, such as that of your own objective, gets a look from SPARE: always the same one.
 
-    >>> style_of("mi") is style_of("rate-hinge")
-    True
+    >>> style_of("mi") == style_of("rate-hinge"), style_of("rate-hinge").label
+    (True, 'hinge on R')
     >>> style_of("mine").label
     'mine'
     """
-    known = STYLES.get(ALIASES.get(objective, objective))
-    return known or Style(objective, *SPARE[crc32(objective.encode()) % len(SPARE)])
+    name = canonical(objective)
+    method = OBJECTIVES.get(name) or SWITCHES.get(name)
+    look = LOOKS.get(name) or SPARE[crc32(name.encode()) % len(SPARE)]
+    return Style(method.title if method else name, *look)
+
+
+STYLES = {name: style_of(name) for name in LOOKS}
+"""The styles of all methods of the course."""

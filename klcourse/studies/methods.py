@@ -11,11 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from klcourse.objectives import SWITCHES, all_knobs
+
 from .read import load_history, load_provenance, load_study
 from .seeds import mean_sd
 
-KNOBS = {"lam": "λ", "c": "c", "beta": "β", "word_dropout": "share"}
-SWITCHES = {"bn_gamma": "bn", "delta": "delta", "encoder_steps": "lagging", "word_dropout": "word-dropout"}
+SYMBOLS = {name: what.symbol for name, users in all_knobs().items() for what in users.values() if what.symbol}
+SYMBOLS |= {switch.setting: switch.knob.symbol for switch in SWITCHES.values() if switch.knob.symbol}
+"""How knobs are written in the name of a setting; those of settings without a symbol are not."""
 
 
 def settings(study: str | pd.DataFrame) -> pd.DataFrame:
@@ -30,16 +33,16 @@ def settings(study: str | pd.DataFrame) -> pd.DataFrame:
     table = (load_study(study) if isinstance(study, str) else study).copy()
 
     def method(runs: pd.DataFrame) -> pd.Series:
-        varies = [knob for knob in KNOBS if knob in runs and runs[knob].nunique() > 1]
-        parts = [f", {KNOBS[knob]} = " + runs[knob].map("{:g}".format) for knob in varies]
+        varies = [knob for knob in SYMBOLS if knob in runs and runs[knob].nunique() > 1]
+        parts = [f", {SYMBOLS[knob]} = " + runs[knob].map("{:g}".format) for knob in varies]
         return runs["name"] + sum(parts[1:], start=parts[0]) if parts else runs["name"]
 
     table["method"] = pd.concat([method(runs) for _, runs in table.groupby("name", sort=False)])
     table["style"] = table["objective"] if "objective" in table else "elbo"
-    for column, style in SWITCHES.items():
-        if column in table:
-            off = 1 if column == "encoder_steps" else 0
-            table.loc[table[column].notna() & (table[column] != off), "style"] = style
+    for switch in SWITCHES.values():
+        if (setting := switch.setting) in table:
+            on = table[setting].notna() & (table[setting] != switch.knob.default)
+            table.loc[on, "style"] = switch.name
     return table
 
 

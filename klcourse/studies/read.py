@@ -19,6 +19,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from klcourse.objectives import canonical
+
 RESULTS = Path(__file__).parents[2] / "notebooks" / "results"
 """Where a checkout keeps its studies."""
 
@@ -40,6 +42,8 @@ def load_study(name: str, folder: str | Path | None = None) -> pd.DataFrame:
     klcourse.studies.read.StudyError: unknown study 'phase_digram': choose one of beta_curve, ...
     """
     table = pd.read_csv(find(name, ".csv", folder))
+    if "objective" in table:  # stored tables keep the names of their time
+        table["objective"] = table["objective"].map(canonical)
     record = load_provenance(name, folder)
     if missing := record.get("missing", len(record["failed"])):
         share = f"{missing} of {missing + len(table)} runs are missing from its table, {len(record['failed'])} failed"
