@@ -16,9 +16,14 @@ from klcourse.objectives import SWITCHES, all_knobs
 from .read import load_history, load_provenance, load_study
 from .seeds import mean_sd
 
-SYMBOLS = {name: what.symbol for name, users in all_knobs().items() for what in users.values() if what.symbol}
-SYMBOLS |= {switch.setting: switch.knob.symbol for switch in SWITCHES.values() if switch.knob.symbol}
-"""How knobs are written in the name of a setting; those of settings without a symbol are not."""
+def symbols() -> dict[str, str]:
+    """How knobs are written in the name of a setting, knob -> symbol; those without a symbol are not.
+
+    >>> symbols()["lam"], symbols()["word_dropout"]
+    ('λ', 'share')
+    """
+    found = {name: what.symbol for name, users in all_knobs().items() for what in users.values() if what.symbol}
+    return found | {switch.setting: switch.knob.symbol for switch in SWITCHES.values() if switch.knob.symbol}
 
 
 def settings(study: str | pd.DataFrame) -> pd.DataFrame:
@@ -31,10 +36,11 @@ def settings(study: str | pd.DataFrame) -> pd.DataFrame:
     ['ELBO', 'hinge, λ = 1', 'hinge, λ = 2']
     """
     table = (load_study(study) if isinstance(study, str) else study).copy()
+    written = symbols()
 
     def method(runs: pd.DataFrame) -> pd.Series:
-        varies = [knob for knob in SYMBOLS if knob in runs and runs[knob].nunique() > 1]
-        parts = [f", {SYMBOLS[knob]} = " + runs[knob].map("{:g}".format) for knob in varies]
+        varies = [knob for knob in written if knob in runs and runs[knob].nunique() > 1]
+        parts = [f", {written[knob]} = " + runs[knob].map("{:g}".format) for knob in varies]
         return runs["name"] + sum(parts[1:], start=parts[0]) if parts else runs["name"]
 
     table["method"] = pd.concat([method(runs) for _, runs in table.groupby("name", sort=False)])
