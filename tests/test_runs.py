@@ -25,7 +25,7 @@ from klcourse.training import TrainingDiverged
 SMALL = dict(limit=300, batch_size=100, hidden=16, latent_dim=4, iw_samples=2)
 METRICS = {
     "rate", "distortion", "elbo", "mi", "mi_upper", "mi_cap", "marginal_kl", "marginal_kl_lower", "total_correlation",
-    "active_units", "shuffle_gap", "iw_nll", "iw_samples",
+    "active_units", "shuffle_gap", "prior_gap", "iw_nll", "iw_samples", "iw_error", "iw_ess", "iw_flat",
 }  # fmt: skip
 
 
@@ -288,6 +288,9 @@ def test_divergence_names_step_objective_and_last_good_checkpoint(tmp_path, caps
         (["--encoder-steps=0"], "encoder_steps = 0"),
         (["--mi-every=0"], "mi_every = 0"),
         (["--generate=-1"], "generate = -1"),
+        (["--iw-prior=1.5"], "iw_prior = 1.5: choose a number from 0 to 0.99"),
+        (["--iw-prior=0.5", "--iw-samples=1"], "one sample cannot come from both encoder and prior: choose 2 or more"),
+        (["--iw-tolerance=0"], "iw_tolerance = 0.0: choose a finite number above 0"),
         (["--generate=5"], "generate = 5 needs a conditional text model"),
         (["--data=text", "--generate=5"], "generate = 5 needs a conditional text model"),
     ],

@@ -3,29 +3,33 @@
 All are in nats per example, sums over dimensions and means over examples. Work is done in chunks, so that memory does not
 grow with the number of examples squared; every random number comes from a generator that the caller may pass.
 
-`information` has R, I_q with its bounds, total correlation, active units; `likelihood` importance weighting and perplexity;
-`use` the shuffle gap; `text` what a conditional text model writes; `report` all of it in one call, `evaluate`.
+`information` has R, I_q with its bounds, total correlation, active units; `likelihood` importance weighting and
+perplexity; `use` the shuffle gap and the prior gap; `text` what a conditional text model writes; `report` all of it in one
+call, `evaluate`.
 """
 
 from . import text
 from .information import MutualInformation, active_units, mutual_information, rate, total_correlation
-from .likelihood import iw_nll, perplexity
+from .likelihood import Likelihood, importance_weighted, iw_nll, perplexity
 from .passes import chunks, log_px, posteriors
 from .report import evaluate
-from .use import shuffled_distortion_gap
+from .use import prior_gap, shuffle_gap
 
 __all__ = [
+    "Likelihood",
     "MutualInformation",
     "active_units",
     "chunks",
     "evaluate",
+    "importance_weighted",
     "iw_nll",
     "log_px",
     "mutual_information",
     "perplexity",
     "posteriors",
+    "prior_gap",
     "rate",
-    "shuffled_distortion_gap",
+    "shuffle_gap",
     "text",
     "total_correlation",
 ]

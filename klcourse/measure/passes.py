@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from klcourse.data import PAD
 from klcourse.models import VAE
 
-ROWS = 1000  # rows a network sees at a time
+ROWS = 1000  # rows a network sees at a time, at most
+CELLS = 30_000_000  # numbers it may hold meanwhile: 120 MB
 
 
 def chunks(n: int, size: int) -> Iterator[slice]:
@@ -31,7 +33,22 @@ def posteriors(model: VAE, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, 
     return mu, logvar
 
 
+def rows_at_a_time(model: VAE, x: Tensor) -> int:
+    """How many examples like x fit into the memory that is set aside: long sentences of many words need much."""
+    return min(ROWS, max(1, CELLS // model.decoder.cells(x)))
+
+
 @torch.no_grad()
 def log_px(model: VAE, x: Tensor, z: Tensor, y: Tensor | None = None) -> Tensor:
-    """log p(x|z) of every pair (x_i, z_i): (N,), nats."""
-    return torch.cat([model.log_px(x[s], z[s], part(y, s)) for s in chunks(len(x), ROWS)])
+    """log p(x|z) of every pair (x_i, z_i): (N,), nats. Sentences go in order of length: no work for padding."""
+    if x.dtype != torch.long:
+        return torch.cat([model.log_px(x[s], z[s], part(y, s)) for s in chunks(len(x), rows_at_a_time(model, x))])
+    words = (x != PAD).sum(1)
+    order = words.argsort(descending=True, stable=True)
+    out, begin = torch.empty(len(x), dtype=z.dtype, device=z.device), 0
+    while begin < len(x):
+        short = x[order[begin:], : int(words[order[begin]])]  # none of the rest is longer
+        rows = order[begin : begin + rows_at_a_time(model, short)]
+        out[rows] = model.log_px(x[rows, : short.shape[1]], z[rows], part(y, rows))
+        begin += len(rows)
+    return out

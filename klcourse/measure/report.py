@@ -10,9 +10,12 @@ from klcourse.gaussians import reparameterise
 from klcourse.models import VAE
 
 from .information import active_units, mutual_information, rate, total_correlation
-from .likelihood import iw_nll, perplexity
+from .likelihood import importance_weighted, perplexity
 from .passes import log_px, posteriors
-from .use import shuffled_distortion_gap
+from .use import prior_gap, shuffle_gap
+
+TOLERANCE, MOST = 0.1, 4096  # nats of the ladder; draws
+PRIOR = 1_000_003  # a stream of random numbers of its own: new metrics leave old ones as they are
 
 
 @torch.no_grad()
@@ -22,6 +25,8 @@ def evaluate(
     y: Tensor | None = None,
     *,
     iw_samples: int = 64,
+    prior_share: float = 0.0,
+    tolerance: float | None = None,
     seed: int = 0,
     text: bool = False,
     progress: bool = False,
@@ -29,8 +34,13 @@ def evaluate(
     """All metrics of a model on the examples x: a dictionary of plain numbers, nats per example.
 
     rate, distortion, elbo = -(D + R); mi with mi_upper and mi_cap; marginal_kl = R - mi (an upper bound on M, as mi is a
-    lower one on I_q) and marginal_kl_lower = R - mi_upper; active_units; total_correlation; shuffle_gap = D(shuffled z) - D;
-    iw_nll with iw_samples (0 leaves it out); and for text elbo_ppl, iw_ppl, reconstruction_ppl.
+    lower one on I_q) and marginal_kl_lower = R - mi_upper; active_units; total_correlation; shuffle_gap = D(shuffled z) - D
+    and prior_gap = D(z ~ p) - D, see `use`.
+
+    With K = iw_samples > 0, importance weighting: iw_nll at iw_samples draws, of which `prior_share` from the prior;
+    iw_nll_k2 and iw_nll_k4, the same at K/2 and K/4; iw_error, the standard error over examples; iw_ess, the effective
+    sample size; iw_flat, 1 if the ladder falls by less than `tolerance` (default .1 nat) from K/4 to K. With a
+    `tolerance`, K is doubled until it does, up to 4096. For text elbo_ppl, iw_ppl, reconstruction_ppl.
 
     >>> from klcourse.models import build_vae
     >>> model = build_vae("image", "mlp", latent_dim=2, hidden=8)
@@ -58,11 +68,26 @@ def evaluate(
             "marginal_kl_lower": r - mi.upper,
             "total_correlation": total_correlation(mu, logvar, generator),
             "active_units": active_units(mu),
-            "shuffle_gap": shuffled_distortion_gap(model, x, z, log_likelihood, y),
+            "shuffle_gap": shuffle_gap(model, x, z, log_likelihood, y),
+            "prior_gap": prior_gap(model, x, log_likelihood, y, torch.Generator().manual_seed(seed + PRIOR)),
         }
         if iw_samples:
-            nll = iw_nll(model, x, y, samples=iw_samples, generator=generator, mu_logvar=(mu, logvar), progress=progress)
-            out |= {"iw_nll": nll.mean().item(), "iw_samples": iw_samples}
+            found = importance_weighted(
+                model,
+                x,
+                y,
+                samples=iw_samples,
+                prior_share=prior_share,
+                tolerance=tolerance or TOLERANCE,
+                most=0 if tolerance is None else MOST,
+                generator=generator,
+                mu_logvar=(mu, logvar),
+                progress=progress,
+            )
+            k = max(found.ladder)
+            out |= {"iw_nll": found.mean, "iw_samples": k, "iw_error": found.error, "iw_ess": found.ess}
+            out |= {f"iw_nll_k{part}": found.ladder[k // part] for part in (2, 4) if k // part in found.ladder and k >= part}
+            out |= {"iw_flat": float(found.flat)}
         if text:
             words = (x != PAD).sum(1).float().mean().item()  # EOS counts, BOS does not: it is never predicted
             out |= {"elbo_ppl": perplexity(d + r, words), "reconstruction_ppl": perplexity(d, words)}

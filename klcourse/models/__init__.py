@@ -13,11 +13,12 @@ The text decoder, an LSTM, is autoregressive too.
 
 A conditional model (`n_labels > 0`) takes a label y (B,) everywhere: q(z|x, y) and p(x|z, y).
 
-`vae` has the interface, `images` and `text` the networks, `floors` what keeps
-q(z|x) off the prior by construction (BN-VAE, delta-VAE), `build` puts a model together.
+`vae` has the interface, `decoder` that of all decoders, `images` and `text` the networks, `floors` what keeps q(z|x) off
+the prior by construction (BN-VAE, delta-VAE), `build` puts a model together.
 """
 
 from .build import DECODERS, Features, build_encoder, build_vae
+from .decoder import Decoder
 from .floors import FixedScaleNorm, Floor, build_floor, largest_logvar
 from .images import (
     SIDE,
@@ -33,6 +34,7 @@ from .vae import VAE
 
 __all__ = [
     "DECODERS",
+    "Decoder",
     "FactorisedDecoder",
     "Features",
     "FixedScaleNorm",

@@ -20,6 +20,10 @@ class Decoder(nn.Module, ABC):
     def sample(self, h: Tensor, generator: torch.Generator | None = None, **options: Any) -> Tensor:
         """Draw x ~ p(x|h), one for every row of h."""
 
+    @abstractmethod
+    def cells(self, x: Tensor) -> int:
+        """How many numbers log_px holds at a time for one example like x: measuring keeps its memory within bounds by it."""
+
     def mean(self, h: Tensor) -> Tensor:
         """E[x|h], (B, 784); NotImplementedError for a decoder that has no closed form of it."""
         raise NotImplementedError

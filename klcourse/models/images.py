@@ -43,6 +43,9 @@ class FactorisedDecoder(Decoder):
     def mean(self, h: Tensor) -> Tensor:
         return self.net(h).sigmoid()
 
+    def cells(self, x: Tensor) -> int:
+        return 4 * SIDE * SIDE
+
     def sample(self, h: Tensor, generator: torch.Generator | None = None, **options: Any) -> Tensor:
         return torch.bernoulli(self.mean(h).cpu(), generator=generator).to(h.device)
 
@@ -102,6 +105,9 @@ class PixelCNNDecoder(Decoder):
     def biases(self, h: Tensor) -> Tensor:
         """What z says to every channel of every layer: (B, d) -> (B, layers + 1, channels)."""
         return self.bias(h).unflatten(-1, (len(self.rest) + 1, -1))  # (B, layers + 1, channels)
+
+    def cells(self, x: Tensor) -> int:
+        return 3 * SIDE * SIDE * self.out.in_channels
 
     def log_px(self, x: Tensor, h: Tensor, generator: torch.Generator | None = None) -> Tensor:
         pixels = x.view(-1, 1, SIDE, SIDE)

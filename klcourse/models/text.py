@@ -52,6 +52,9 @@ class TextDecoder(Decoder):
         state, cell = self.start(h).tanh()[None].chunk(2, -1)  # (1, B, hidden) each
         return state.contiguous(), cell.contiguous()
 
+    def cells(self, x: Tensor) -> int:
+        return x.shape[1] * (2 * self.out.out_features + 8 * self.out.in_features)
+
     def log_px(self, x: Tensor, h: Tensor, generator: torch.Generator | None = None) -> Tensor:
         given = F.pad(x[:, :-1], (1, 0), value=BOS)  # (B, T): the word before each word
         if self.training and self.word_dropout:

@@ -75,6 +75,10 @@ class Run:
         None, "measure rate and information every so many steps (default: at the end of every epoch)", above=True
     )
     iw_samples: int = setting(64, "samples K of the importance-weighted NLL; 0 leaves it out")
+    iw_prior: float = setting(0.0, "share of those samples drawn from the prior; 0.5 is safe for lazy encoders", high=0.99)
+    iw_tolerance: float | None = setting(
+        None, "double K until the NLL falls by less than so many nats from K/4 to K, such as 0.1", above=True
+    )
     generate: int = setting(0, "sentences a conditional text model writes per condition, to be measured; 0 leaves it out")
     device: str = setting("auto", "auto, cpu or cuda")
 
@@ -96,6 +100,9 @@ class Run:
             made = self.make_objective()
         except (ValueError, TypeError) as error:
             raise RunError(str(error)) from None
+        if self.iw_prior and self.iw_samples == 1:
+            remedy = "choose 2 or more iw_samples, or iw_prior = 0"
+            raise RunError(f"iw_samples = 1: one sample cannot come from both encoder and prior: {remedy}")
         in_order = [name for name in knobs_of(type(made)) if name in given]
         object.__setattr__(self, "knobs", tuple((name, getattr(made, name)) for name in in_order))
 

@@ -26,6 +26,7 @@ SUMMARY = (
     "marginal_kl",
     "active_units",
     "shuffle_gap",
+    "prior_gap",
     "elbo",
     "iw_nll",
     "elbo_ppl",
@@ -123,7 +124,15 @@ def train(
     x, y = test_tensors(data, config, next(model.parameters()).device)
     text = data.kind == "text"
     result.metrics = measure.evaluate(
-        model, x, y, iw_samples=config.iw_samples, seed=config.seed, text=text, progress=progress
+        model,
+        x,
+        y,
+        iw_samples=config.iw_samples,
+        prior_share=config.iw_prior,
+        tolerance=config.iw_tolerance,
+        seed=config.seed,
+        text=text,
+        progress=progress,
     )
     if config.generate:
         known = {"per_condition": config.generate, "seed": config.seed}

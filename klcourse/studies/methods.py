@@ -7,6 +7,7 @@ been run at several settings, such as four values of lam.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -85,6 +86,7 @@ def usual_columns(table: pd.DataFrame) -> dict[str, tuple[str, int]]:
         "marginal_kl": ("M", 2),
         "active_units": ("active", 1),
         "shuffle_gap": ("D shuffled − D", 1),
+        "prior_gap": ("D(z ~ p) − D", 1),
         "iw_nll": (f"IW-NLL{samples}", 1),
         "iw_ppl": ("IW-PPL", 1),
         "seconds": ("seconds", 0),
@@ -92,7 +94,7 @@ def usual_columns(table: pd.DataFrame) -> dict[str, tuple[str, int]]:
     return {column: look for column, look in columns.items() if column in table}
 
 
-def curves(study: str, chosen: Callable[[pd.DataFrame], pd.Series], folder=None) -> pd.DataFrame:
+def curves(study: str, chosen: Callable[[pd.DataFrame], pd.Series], folder: str | Path | None = None) -> pd.DataFrame:
     """The curves of the chosen runs of a study, with `name`, `method`, `lam` and `seed` beside each row."""
     table = settings(load_study(study, folder))
     history = load_history(study, folder).drop(columns="lam", errors="ignore")  # there it is the value in force
