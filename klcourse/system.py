@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 
 def keep_freed_memory() -> None:
@@ -38,7 +39,7 @@ def deferred_interrupt() -> Iterator[list[bool]]:
         yield flag
         return
 
-    def note(signum, frame):
+    def note(signum: int, frame: FrameType | None) -> None:
         if flag:
             raise KeyboardInterrupt
         flag.append(True)

@@ -7,6 +7,7 @@ import json
 import re
 import unicodedata
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -51,9 +52,11 @@ class Dataset:
     def __post_init__(self) -> None:
         if not self.fingerprint:
             object.__setattr__(self, "fingerprint", fingerprint(self))
-        # Not a field: it follows from vocab. PAD, BOS and EOS are left out: no typed text becomes them.
-        index = {word: i for i, word in enumerate(self.vocab) if i >= UNK}
-        object.__setattr__(self, "_index", index)
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        """word -> id. PAD, BOS and EOS are left out: no typed text becomes them."""
+        return {word: i for i, word in enumerate(self.vocab) if i >= UNK}
 
     def __repr__(self) -> str:
         what = "images" if self.kind == "image" else f"sentences of up to {self.train.shape[1] - 1} words"
@@ -74,10 +77,16 @@ class Dataset:
         """
         if n >= len(self.train) and n >= len(self.test):
             return self
-        arrays = {name: getattr(self, name) for name in ARRAYS}
-        # copies: a view would keep the whole array in memory
-        parts = {name: None if array is None else array[:n].copy() for name, array in arrays.items()}
-        return replace(self, fingerprint="", **parts)
+        return replace(  # copies: a view would keep the whole array in memory
+            self,
+            fingerprint="",
+            train=self.train[:n].copy(),
+            test=self.test[:n].copy(),
+            train_labels=self.train_labels[:n].copy(),
+            test_labels=self.test_labels[:n].copy(),
+            grey_train=None if self.grey_train is None else self.grey_train[:n].copy(),
+            grey_test=None if self.grey_test is None else self.grey_test[:n].copy(),
+        )
 
     def encode(self, sentence: str) -> np.ndarray:
         """Word ids of a sentence, ending in EOS, not padded: (n + 1,) int32. Unknown words become UNK."""

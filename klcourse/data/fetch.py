@@ -35,7 +35,7 @@ def fetch(file: str, where: Path) -> bytes:
     """
     kept = where / file
     content = _read(kept)
-    if _is_right(file, content):
+    if content is not None and _is_right(file, content):
         return content
     trouble = [] if content is None else [f"  {kept}: wrong checksum (truncated or altered)"]
     try:
@@ -62,7 +62,9 @@ def _from_mirrors(file: str, target: Path, kept: Path, trouble: list[str]) -> by
             http = pooch.HTTPDownloader(progressbar=bar, timeout=TIMEOUT, chunk_size=1 << 16)
             pooch.retrieve(url, f"sha256:{SHA256[file]}", target.name, target.parent, downloader=http)
         except requests.HTTPError as error:
-            trouble.append(f"  {url}: the server answers {error.response.status_code}")
+            trouble.append(
+                f"  {url}: the server answers {error.response.status_code if error.response is not None else error}"
+            )
         except requests.exceptions.ChunkedEncodingError:
             trouble.append(f"  {url}: the download broke off")
         except requests.Timeout:
@@ -75,7 +77,7 @@ def _from_mirrors(file: str, target: Path, kept: Path, trouble: list[str]) -> by
             trouble.append(f"  {url}: {error}")
         else:
             content = _read(target)
-            if _is_right(file, content):
+            if content is not None and _is_right(file, content):
                 return content
             trouble.append(f"  {url}: the file vanished or changed after the download")
         finally:
@@ -97,5 +99,5 @@ def _read(path: Path) -> bytes | None:
         return None
 
 
-def _is_right(file: str, content: bytes | None) -> bool:
-    return content is not None and hashlib.sha256(content).hexdigest() == SHA256[file]
+def _is_right(file: str, content: bytes) -> bool:
+    return hashlib.sha256(content).hexdigest() == SHA256[file]

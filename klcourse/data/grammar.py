@@ -24,7 +24,7 @@ import hashlib
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from .dataset import Dataset, tokenise
@@ -157,7 +157,7 @@ def _words(words: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(tokenise(words) if isinstance(words, str) else words)
 
 
-def _entropy(probabilities) -> float:
+def _entropy(probabilities: Iterable[float]) -> float:
     return -sum(p * math.log(p) for p in probabilities if p > 0)
 
 
@@ -249,6 +249,6 @@ def grammar_sentences(where: Path | None = None) -> Dataset:
     The test sentences are fresh draws, not sentences kept out of training: likely ones are in both parts, as chance has it.
     """
     train, test = draw(N_TRAIN, "train"), draw(N_TEST, "test")
-    words = [[x for _, x in part] for part in (train, test)]
-    labels = tuple([y for y, _ in part] for part in (train, test))
-    return text_dataset("grammar", *words, build_vocab(words[0], 1), labels, CONDITIONS)
+    words, test_words = ([x for _, x in part] for part in (train, test))
+    labels = [y for y, _ in train], [y for y, _ in test]
+    return text_dataset("grammar", words, test_words, build_vocab(words, 1), labels, CONDITIONS)

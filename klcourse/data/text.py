@@ -38,8 +38,8 @@ def build_vocab(sentences: Iterable[Sequence[str]], min_count: int) -> tuple[str
 
 def text_dataset(
     name: str,
-    train: list[Sequence[str]],
-    test: list[Sequence[str]],
+    train: Sequence[Sequence[str]],
+    test: Sequence[Sequence[str]],
     vocab: tuple[str, ...],
     labels: tuple[list[int], list[int]] | None = None,
     label_names: tuple[str, ...] = (),
@@ -48,7 +48,7 @@ def text_dataset(
     index = {word: i for i, word in enumerate(vocab) if i >= UNK}
     width = 1 + max(len(sentence) for sentence in [*train, *test])
 
-    def ids(sentences: list[Sequence[str]]) -> np.ndarray:  # (N, T)
+    def ids(sentences: Sequence[Sequence[str]]) -> np.ndarray:  # (N, T)
         rows = np.full((len(sentences), width), PAD, dtype=np.int32)
         for row, sentence in zip(rows, sentences):
             row[: len(sentence)] = [index.get(word, UNK) for word in sentence]

@@ -1,11 +1,12 @@
 """Models small enough to be solved exactly (NumPy and SciPy only, nothing here is trained).
 
-gaussian    the linear-Gaussian VAE in one dimension: every quantity in closed form, optima, best replies
-ppca        the same in n dimensions with d latents (probabilistic PCA): the rate-distortion curve
-regimes     when the constraint R >= c holds: four regimes, four thresholds of lam, also for non-convex curves
-selflabel   SLVAE's objective: the tilted prior, and the linear model with jointly trained labels
-dynamics    gradient descent on the linear-Gaussian VAE: growth rates, the lazy point, dual ascent, duty cycle
-discrete    tables: x in K symbols, z in L codes, everything by enumeration
+linear_gaussian   the linear-Gaussian VAE in one dimension: every quantity in closed form, optima, best replies
+ppca              the same in n dimensions with d latents (probabilistic PCA): the rate-distortion curve
+regimes           when the constraint R >= c holds: four regimes, four thresholds of lam, also for non-convex curves
+selflabel         SLVAE's objective: the tilted prior, and the linear model with jointly trained labels
+dynamics          gradient descent on the linear-Gaussian VAE: growth rates, the lazy point, dual ascent, duty cycle
+discrete          tables: x in K symbols, z in L codes, everything by enumeration
+discrete_optima   the best encoders for such a table, with a penalty or without, and its rate-distortion curve
 
 Import the module you need, e.g. ``from klcourse.exact.ppca import PPCA``.
 """

@@ -11,13 +11,13 @@ p(x|z) (L, K); rows of the last two sum to one. All results are in nats per exam
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import rel_entr, xlogy
 
-Array = np.ndarray
+Array = NDArray[np.float64]
 
 
 def _table(name: str, value: ArrayLike, shape: tuple[int, ...]) -> Array:
@@ -51,14 +51,15 @@ class DiscreteVAE:
     encoder: Array  # (K, L)
     decoder: Array  # (L, K)
 
-    def __post_init__(self) -> None:
-        K, L = len(self.p_D), len(self.prior)
-        for name, shape in (("p_D", (K,)), ("prior", (L,)), ("encoder", (K, L)), ("decoder", (L, K))):
-            object.__setattr__(self, name, _table(name, getattr(self, name), shape))
+    def __init__(self, p_D: ArrayLike, prior: ArrayLike, encoder: ArrayLike, decoder: ArrayLike) -> None:
+        K, L = np.size(p_D), np.size(prior)
+        tables = {"p_D": (p_D, (K,)), "prior": (prior, (L,)), "encoder": (encoder, (K, L)), "decoder": (decoder, (L, K))}
+        for name, (value, shape) in tables.items():
+            object.__setattr__(self, name, _table(name, value, shape))
 
     def with_(self, **tables: ArrayLike) -> DiscreteVAE:
         """A copy with some tables exchanged: `model.with_(encoder=model.posterior)`."""
-        return replace(self, **tables)
+        return DiscreteVAE(**(vars(self) | tables))
 
     # --- the model p(z) p(x|z) ---------------------------------------------------------------------------
     @property

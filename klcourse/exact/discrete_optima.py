@@ -18,9 +18,8 @@ from klcourse.exact.discrete import Array, DiscreteVAE, entropy, log_table
 def beta_encoder(prior: ArrayLike, decoder: ArrayLike, beta: float = 1.0, bonus: ArrayLike = 0.0) -> Array:
     """The minimiser of D + beta R - E_q bonus: q(z|x) ∝ p(z) [p(x|z) e^bonus]^(1/beta), (K, L).
 
-    beta = 1 gives the posterior p(z|x).
-
-    `bonus` (K, L) is any further reward per (x, z) in nats. A symbol no code can produce keeps the prior.
+    beta = 1 gives the posterior p(z|x). `bonus` (K, L) is any further reward per (x, z) in nats. A symbol no code
+    can produce keeps the prior. ValueError unless beta > 0.
 
     >>> beta_encoder([.5, .5], [[.8, .2], [.2, .8]], beta=1).round(2).tolist()
     [[0.8, 0.2], [0.2, 0.8]]
@@ -28,7 +27,7 @@ def beta_encoder(prior: ArrayLike, decoder: ArrayLike, beta: float = 1.0, bonus:
     if not beta > 0:
         raise ValueError(f"beta = {beta} must be positive (the limit beta -> 0 picks the most likely code)")
     prior, decoder = np.asarray(prior, float), np.asarray(decoder, float)
-    score = (log_table(decoder).T + bonus) / beta + log_table(prior)  # (K, L)
+    score = (log_table(decoder).T + np.asarray(bonus, float)) / beta + log_table(prior)  # (K, L)
     dead = np.isneginf(score).all(1)
     score[dead] = log_table(prior)
     return softmax(score, axis=1)
@@ -37,9 +36,8 @@ def beta_encoder(prior: ArrayLike, decoder: ArrayLike, beta: float = 1.0, bonus:
 def self_labelling_encoder(prior: ArrayLike, decoder: ArrayLike, codes: ArrayLike, labels: ArrayLike, lam: float) -> Array:
     """The encoder that maximises ELBO - lam E_q ||z - g(x)||^2 for fixed labels g, (K, L).
 
-    q ∝ p(z)p(x|z)e^(-lam||z-g||^2).
-
-    codes (L, m) are the positions of the L codes, labels (K, m) the points g(x). Article section 2; A7.
+    It is q ∝ p(z) p(x|z) e^(-lam ||z - g||^2). `codes` (L, m) are the positions of the L codes, `labels` (K, m) the
+    points g(x). Article section 2; claim A7.
 
     >>> self_labelling_encoder([.5, .5], [[.5, .5], [.5, .5]], [[0.], [1.]], [[0.], [1.]], lam=0.).tolist()
     [[0.5, 0.5], [0.5, 0.5]]
@@ -48,7 +46,11 @@ def self_labelling_encoder(prior: ArrayLike, decoder: ArrayLike, codes: ArrayLik
 
 
 def squared_distances(codes: ArrayLike, labels: ArrayLike) -> Array:
-    """||z_l - g(x_k)||^2 as a table (K, L)."""
+    """||z_l - g(x_k)||^2 as a table (K, L), from `codes` (L, m) and `labels` (K, m).
+
+    >>> squared_distances([[0.], [2.]], [[1.], [2.]]).tolist()
+    [[1.0, 1.0], [4.0, 0.0]]
+    """
     codes, labels = np.asarray(codes, float), np.asarray(labels, float)
     return ((labels[:, None, :] - codes[None, :, :]) ** 2).sum(-1)
 
@@ -67,7 +69,11 @@ def information_encoder(
 
     I_q = max over b of E_q log b(x|z)/p_D(x), so the decoder and a learnt "critic" b = q(x|z) can be
     optimised in turn; each step lowers the objective, which is convex for reward <= beta: the limit is the
-    global optimum.
+    global optimum. Stops when no probability moves by more than `tol`. ValueError for another reward.
+
+    >>> q = information_encoder([.5, .5], [.5, .5], [[.8, .2], [.2, .8]], reward=.5)
+    >>> q.round(2).tolist()                                     # more certain than the posterior, .8
+    [[0.94, 0.06], [0.06, 0.94]]
     """
     if not 0 <= reward <= beta:
         raise ValueError(f"reward = {reward} must lie in [0, beta = {beta}]: beyond it the problem is not convex")
@@ -94,12 +100,10 @@ def hinge_encoder(
 ) -> Array:
     """The encoder that minimises D + beta R + lam max(c - X, 0) for a fixed decoder, (K, L).
 
-    X is R (on="rate") or I_q (on="mi").
-
-    Exact: the reward m in [0, min(lam, beta)] per nat of X is raised until X = c or m = min(lam, beta).
-    While m stays below beta the problem is convex and m is its multiplier, lam*(c); if even m = beta does
-    not reach c and lam > beta, the optimum is no longer certified and a ValueError says so. Article eq.
-    (3)/(4); A10, A12.
+    X is R (on="rate") or I_q (on="mi"). Exact: the reward m in [0, min(lam, beta)] per nat of X is raised until
+    X = c or m = min(lam, beta). While m stays below beta the problem is convex and m is its multiplier, lam*(c); if
+    even m = beta does not reach c and lam > beta, the optimum is no longer certified and a ValueError says so.
+    Article eq. (3) and (4); claims A10, A12.
 
     >>> q = hinge_encoder([.5, .5], [.5, .5], [[.8, .2], [.2, .8]], lam=.5, c=.3)
     >>> round(float(DiscreteVAE([.5, .5], [.5, .5], q, [[.8, .2], [.2, .8]]).rate), 6)
@@ -131,16 +135,20 @@ def hinge_encoder(
 
 # --- the rate-distortion curve ---------------------------------------------------------------------------
 def rate_distortion(p_D: ArrayLike, prior: ArrayLike, decoder: ArrayLike, betas: ArrayLike) -> tuple[Array, Array]:
-    """(R, D) of the best encoders for a fixed decoder, one point per beta; the slope there is s = -dD/dR =
-    beta.
+    """(R, D) of the best encoders for a fixed decoder, one point a beta; the slope -dD/dR there is beta.
+
+    >>> rate, distortion = rate_distortion([.5, .5], [.5, .5], [[.8, .2], [.2, .8]], betas=[.5, 1.])
+    >>> rate.round(3).tolist(), distortion.round(3).tolist()
+    ([0.469, 0.193], [0.305, 0.5])
     """
     models = [DiscreteVAE(p_D, prior, beta_encoder(prior, decoder, b), decoder) for b in np.atleast_1d(betas)]
     return np.array([m.rate for m in models]), np.array([m.distortion for m in models])
 
 
 def slope_at_rate(p_D: ArrayLike, prior: ArrayLike, decoder: ArrayLike, rate: float) -> float:
-    """s(R) = -D'(R) for a fixed decoder: the beta whose optimal encoder has that rate; lam*(c) = (beta -
-    s(c))+.
+    """s(R) = -D'(R) for a fixed decoder: the beta whose optimal encoder has that rate.
+
+    Then lam*(c) = max(beta - s(c), 0). ValueError for a rate that no beta from 1e-6 to 1e6 gives.
 
     >>> s = slope_at_rate([.5, .5], [.5, .5], [[.8, .2], [.2, .8]], rate=.3)
     >>> round(float(rate_distortion([.5, .5], [.5, .5], [[.8, .2], [.2, .8]], s)[0][0]), 6)
@@ -162,8 +170,8 @@ def slope_at_rate(p_D: ArrayLike, prior: ArrayLike, decoder: ArrayLike, rate: fl
 def largest_coupling_mi(p_D: ArrayLike, prior: ArrayLike) -> float:
     """I_max: the largest mutual information of a joint table with marginals p_D and prior; exact.
 
-    MI is convex, so a vertex of the transport polytope wins. A vertex is a forest: some leaf cell takes all
-    that its row or column still has, which gives the recursion below.
+    MI is convex, so a vertex of the transport polytope wins. A vertex is a forest: some leaf cell takes all that its
+    row or column still has, which gives the recursion below. ValueError beyond 20 cells.
 
     >>> round(largest_coupling_mi([1/3, 1/3, 1/3], [.5, .5]), 4)
     0.4621
@@ -190,7 +198,9 @@ def largest_coupling_mi(p_D: ArrayLike, prior: ArrayLike) -> float:
 
 
 def universal_distortion(p_D: ArrayLike, prior: ArrayLike, rate: float) -> float:
-    """D(R) = H(p_D) - R when the decoder may be any table: slope 1 up to R = I_max (theory.md section 2).
+    """D(R) = H(p_D) - R when the decoder may be any table: slope 1 up to R = I_max.
+
+    ValueError for a rate beyond I_max.
 
     >>> round(universal_distortion([1/3, 1/3, 1/3], [.5, .5], rate=.2), 4)
     0.8986

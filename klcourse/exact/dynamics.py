@@ -52,8 +52,9 @@ def growth_rates(data_var: float, sigma2: float, beta: float = 1.0, lam: float =
 
 
 def shift_beats_gain(data_var: float, sigma2: float, beta: float = 1.0, lam: float = 0.0) -> bool:
-    """Does the rate hinge drive the shift faster than the gain? kappa (1 - Lambda)(kappa + 1/sigma2) >
-    (Lambda/sigma2)^2 and kappa > 0.
+    """Does the rate hinge drive the shift faster than the gain, near the collapsed point?
+
+    With kappa = lam - beta: kappa > 0 and kappa (1 - Lambda) (kappa + 1 / sigma2) > (Lambda / sigma2)^2.
 
     >>> shift_beats_gain(0.25, 1.0, lam=2.0), shift_beats_gain(0.25, 1.0, lam=1.0)
     (True, False)
@@ -100,7 +101,7 @@ def _check_hinge(hinge: str) -> None:
         raise ValueError(f"hinge must be one of {HINGES}, got {hinge!r}")
 
 
-def _gradients(state: Array, first: ArrayLike, second: ArrayLike, sigma2: ArrayLike) -> tuple[Array, Array, Array]:
+def _gradients(state: Array, first: Array, second: Array, sigma2: Array) -> tuple[Array, Array, Array]:
     """R (...), gradients (5, ...) of D and R in (w, b, v, m, log s2); the data enter by E x and E x^2."""
     w, b, v, m, log_s2 = state
     s2, miss = np.exp(log_s2), 1 - w * v
@@ -116,7 +117,7 @@ def _gradients(state: Array, first: ArrayLike, second: ArrayLike, sigma2: ArrayL
     return rate, d_distortion, d_rate
 
 
-def _mi(state: Array, first: ArrayLike, second: ArrayLike) -> tuple[Array, Array]:
+def _mi(state: Array, first: Array, second: Array) -> tuple[Array, Array]:
     """I_q of the Gaussian with the given moments, and its gradient (5, ...)."""
     _, _, v, _, log_s2 = state
     var, s2 = second - np.square(first), np.exp(log_s2)
@@ -245,7 +246,9 @@ def settled_rate(c: ArrayLike, tau: ArrayLike, lam_star: ArrayLike, lam: ArrayLi
     """
     share = np.asarray(lam_star, float) / lam
     if np.any(share >= 1):
-        raise ValueError(f"lam={lam} does not hold the constraint: it must exceed lam_star={lam_star}")
+        raise ValueError(
+            f"lam={np.asarray(lam)} does not hold the constraint: it must exceed lam_star={np.asarray(lam_star)}"
+        )
     return np.asarray(c) - np.asarray(tau) * norm.ppf(share)
 
 

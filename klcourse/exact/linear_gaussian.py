@@ -32,12 +32,12 @@ def positive(**values: ArrayLike) -> None:
     for name, value in values.items():
         array = np.asarray(value, dtype=float)
         if not np.all(np.isfinite(array) & (array > 0)):
-            raise ValueError(f"{name} must be finite and > 0, got {value}")
+            raise ValueError(f"{name} must be finite and > 0, got {np.asarray(value)}")
 
 
 @dataclass(frozen=True)
 class LinearGaussianVAE:
-    """A decoder, an encoder and the data they meet (theory section 2; article: the two modules A and B).
+    """A decoder, an encoder and the data they meet (the article's two modules A and B).
 
     Fields: gain `w`, encoder gain `v`, encoder variance `s2`, decoder bias `b`, encoder shift `m`, `data_var`
     (Lambda) and `sigma2`; floats or arrays that broadcast. Variances must be > 0 (ValueError).
@@ -49,18 +49,36 @@ class LinearGaussianVAE:
     True
     """
 
-    w: ArrayLike
-    v: ArrayLike
-    s2: ArrayLike
-    b: ArrayLike = 0.0
-    m: ArrayLike = 0.0
-    data_var: ArrayLike = 1.0
-    sigma2: ArrayLike = 1.0
+    w: Array
+    v: Array
+    s2: Array
+    b: Array
+    m: Array
+    data_var: Array
+    sigma2: Array
 
-    def __post_init__(self) -> None:
-        positive(s2=self.s2, data_var=self.data_var, sigma2=self.sigma2)
-        for name in self.__dataclass_fields__:
-            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=float))
+    def __init__(
+        self,
+        w: ArrayLike,
+        v: ArrayLike,
+        s2: ArrayLike,
+        b: ArrayLike = 0.0,
+        m: ArrayLike = 0.0,
+        data_var: ArrayLike = 1.0,
+        sigma2: ArrayLike = 1.0,
+    ) -> None:
+        positive(s2=s2, data_var=data_var, sigma2=sigma2)
+        given = {"w": w, "v": v, "s2": s2, "b": b, "m": m, "data_var": data_var, "sigma2": sigma2}
+        for name, value in given.items():
+            object.__setattr__(self, name, np.asarray(value, dtype=float))
+
+    def with_(self, **fields: ArrayLike) -> LinearGaussianVAE:
+        """A copy with some fields exchanged.
+
+        >>> LinearGaussianVAE(w=1.0, v=0.5, s2=0.5).with_(v=0.0, s2=1.0)       # the same decoder against q = p
+        LinearGaussianVAE(w=array(1.), v=array(0.), s2=array(1.), b=array(0.), m=array(0.), data_var=array(1.), ...)
+        """
+        return LinearGaussianVAE(**(vars(self) | fields))
 
     @property
     def distortion(self) -> Array:
@@ -141,17 +159,17 @@ def slope(rate: ArrayLike, data_var: ArrayLike, sigma2: ArrayLike) -> Array:
     """
     positive(data_var=data_var, sigma2=sigma2)
     if np.any(np.asarray(rate) < 0):
-        raise ValueError(f"rate is a mean KL and cannot be negative, got {rate}")
+        raise ValueError(f"rate is a mean KL and cannot be negative, got {np.asarray(rate)}")
     return np.asarray(data_var, float) / sigma2 * np.exp(-2 * np.asarray(rate, float))
 
 
 def lam_star(c: ArrayLike, data_var: ArrayLike, sigma2: ArrayLike, beta: ArrayLike = 1.0) -> Array:
-    """The least penalty weight that holds R >= c: max(beta - s(c), 0); theory section 3.
+    """The least penalty weight that holds R >= c: max(beta - s(c), 0).
 
     >>> round(float(lam_star(1.0, data_var=1.0, sigma2=1.0)), 4)
     0.8647
     """
-    return np.maximum(beta - slope(c, data_var, sigma2), 0.0)
+    return np.maximum(np.asarray(beta, float) - slope(c, data_var, sigma2), 0.0)
 
 
 # --- best replies: the (w, v) plane -------------------------------------------------------------------------
@@ -172,9 +190,9 @@ def best_decoder(v: ArrayLike, s2: ArrayLike, data_var: ArrayLike, m: ArrayLike 
     [1.0, -0.0]
     """
     positive(s2=s2, data_var=data_var)
-    v, m = np.asarray(v, float), np.asarray(m, float)
-    w = v * data_var / (v**2 * data_var + s2)
-    return w, -w * m
+    v, data_var = np.asarray(v, float), np.asarray(data_var, float)
+    w = v * data_var / (v**2 * data_var + np.asarray(s2, float))
+    return w, -w * np.asarray(m, float)
 
 
 def _encoder(w: float, b: float, level: float) -> Encoder:

@@ -17,7 +17,7 @@ from klcourse.exact.linear_gaussian import LOG_2PI, Array, LinearGaussianVAE, po
 
 @dataclass(frozen=True)
 class PPCA:
-    """Rate-distortion curve of the linear VAE (theory section 2; Lucas et al. 2019 for "no other minima").
+    """Rate-distortion curve of the linear VAE (Lucas et al. 2019 for "no other minima").
 
     `eigenvalues` (n,) of the data covariance, >= 0, any order (kept sorted, largest first); `d` latents;
     `sigma2` the decoder's noise variance, or None: learned, the best one at every rate. Rates are nats per
@@ -30,19 +30,20 @@ class PPCA:
     (8.0, array([8., 2.]))
     """
 
-    eigenvalues: ArrayLike
+    eigenvalues: Array
     d: int
-    sigma2: float | None = None
+    sigma2: float | None
 
-    def __post_init__(self) -> None:
-        values = np.sort(np.atleast_1d(np.asarray(self.eigenvalues, dtype=float)))[::-1]
+    def __init__(self, eigenvalues: ArrayLike, d: int, sigma2: float | None = None) -> None:
+        values = np.sort(np.atleast_1d(np.asarray(eigenvalues, dtype=float)))[::-1]
         if values.ndim != 1 or not values.size or not np.all(values >= 0) or not 0 < values[0] < np.inf:
-            raise ValueError(f"eigenvalues must be finite, >= 0 and not all 0, got {self.eigenvalues}")
-        if self.d < 1 or self.d != int(self.d):
-            raise ValueError(f"d must be a whole number of latents >= 1, got {self.d}")
-        if self.sigma2 is not None:
-            positive(sigma2=self.sigma2)
-        object.__setattr__(self, "eigenvalues", values)
+            raise ValueError(f"eigenvalues must be finite, >= 0 and not all 0, got {np.asarray(eigenvalues)}")
+        if d < 1 or d != int(d):
+            raise ValueError(f"d must be a whole number of latents >= 1, got {d}")
+        if sigma2 is not None:
+            positive(sigma2=sigma2)
+        for name, value in (("eigenvalues", values), ("d", d), ("sigma2", sigma2)):
+            object.__setattr__(self, name, value)
 
     @property
     def n(self) -> int:

@@ -14,14 +14,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
+from klcourse.exact.linear_gaussian import Array
+
 REGIMES = ("inactive", "held", "partial", "collapsed")
 
 
 class Curve(Protocol):
     """A convex rate-distortion curve."""
 
-    def distortion(self, rate: ArrayLike) -> np.ndarray: ...
-    def slope(self, rate: ArrayLike) -> np.ndarray: ...
+    def distortion(self, rate: ArrayLike) -> Array:
+        """D(R), nats; shape of the rate."""
+
+    def slope(self, rate: ArrayLike) -> Array:
+        """s(R) = -D'(R); shape of the rate."""
 
 
 class Thresholds(NamedTuple):
@@ -111,7 +116,7 @@ def best_rate(curve: Curve, lam: float, c: float, beta: float = 1.0) -> float:
 # --- any curve, convex or not, as a grid --------------------------------------------------------------------
 
 
-def _grid(rates: ArrayLike, distortions: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def _grid(rates: ArrayLike, distortions: ArrayLike) -> tuple[Array, Array]:
     rates, distortions = np.asarray(rates, dtype=float), np.asarray(distortions, dtype=float)
     if rates.ndim != 1 or rates.shape != distortions.shape or len(rates) < 2:
         raise ValueError(f"need two 1-D arrays of equal length, got {rates.shape} and {distortions.shape}")

@@ -19,8 +19,8 @@ def _stiffness(lam: ArrayLike) -> Array:
     return 1 + 2 * lam
 
 
-def tilted_prior(lam: ArrayLike, g: ArrayLike = 0.0) -> tuple[Array, Array]:
-    """Mean (shape of g) and per-dimension variance of q* for the label g = g(x).
+def tilted_prior(lam: ArrayLike, g: ArrayLike = 0.0) -> tuple[float | Array, float | Array]:
+    """Mean (shape of g) and per-dimension variance of q* for the label g = g(x); floats where lam and g are.
 
     >>> tilted_prior(lam=0.5, g=1.0)
     (0.5, 0.5)
