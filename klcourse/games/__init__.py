@@ -17,7 +17,7 @@ from klcourse.games.conditions import (
     informative_is_equilibrium,
     target_keeps_encoder,
 )
-from klcourse.games.game import Dominance, Equilibrium, Game
+from klcourse.games.game import Game
 from klcourse.games.learning import fictitious_play, mixed_equilibria, replicator
 from klcourse.games.matrices import (
     Quantities,
@@ -28,13 +28,14 @@ from klcourse.games.matrices import (
     slvae_game,
     vae_game,
 )
-from klcourse.games.render import describe, to_html, to_markdown
+from klcourse.games.render import describe, to_html
+from klcourse.games.table import Equilibrium, PayoffTable
 
 __all__ = [
     "Condition",
-    "Dominance",
     "Equilibrium",
     "Game",
+    "PayoffTable",
     "Quantities",
     "collapse_is_equilibrium",
     "condition_1",
@@ -55,6 +56,5 @@ __all__ = [
     "slvae_game",
     "target_keeps_encoder",
     "to_html",
-    "to_markdown",
     "vae_game",
 ]

@@ -1,4 +1,4 @@
-"""The article's conditions (1), (2), (5), (6), and what they should have been (theory.md A12, A14).
+"""The article's conditions (1), (2), (5), (6), and what they should have been (claims A12, A14).
 
 Each comes back with its truth and its two sides, so that a reader sees by how much it holds or fails.
 """
@@ -24,12 +24,12 @@ class Condition:
 
     @property
     def holds(self) -> bool:
-        """left > right."""
+        """Is left > right?"""
         return bool(self.left > self.right)
 
     @property
     def margin(self) -> float:
-        """left - right."""
+        """By how much it holds: left - right, nats; negative where it fails."""
         return self.left - self.right
 
     def __bool__(self) -> bool:
@@ -40,7 +40,7 @@ class Condition:
 
 
 def condition_1(x: Quantities, f: ArrayLike, free: str = "own") -> Condition:
-    """(1): against q = p, A prefers a decoder that uses z. f is the (2, 2) table; free as in `vae_game`. A6.
+    """(1): against q = p, A prefers a decoder that uses z. f is the (2, 2) table; `free` as in `vae_game`. Claim A6.
 
     >>> bool(condition_1(Quantities(log_p=-1., J=.5), f=[[-1., 0.], [-1., 0.]]))
     False
@@ -55,7 +55,7 @@ def condition_1(x: Quantities, f: ArrayLike, free: str = "own") -> Condition:
 
 
 def condition_2(x: Quantities, f: ArrayLike) -> Condition:
-    """(2): against a decoder that uses z, B prefers q = p. A6.
+    """(2): against a decoder that uses z, B prefers q = p. Claim A6.
 
     >>> print(condition_2(Quantities(log_p=-1., J=.5, G=.1), f=[[-1., 0.], [-1., 0.]]))
     (2) fails: E_p(z)[log p(x|z)] + f10 > ELBO + f11: -2.5 > -1.1
@@ -98,9 +98,8 @@ def corrected_5(low: Quantities, high: Quantities, lam: float, c: float) -> Cond
 
 def corrected_6(low: Quantities, high: Quantities, lam: float, c: float, beta: float = 1.0) -> Condition:
     """What (6) should say: against q != p, A gains by I >= c: lam (c - R') > G - G' + (beta - 1)(R - R').
-    A12, A14.
 
-    The article's (6) sets G = G' without saying so, and never mentions beta.
+    The article's (6) sets G = G' without saying so, and never mentions beta. Claims A12, A14.
 
     >>> bool(corrected_6(Quantities(G=.1, R=.5), Quantities(G=2., R=1.), lam=1., c=1.))
     False
@@ -126,8 +125,7 @@ def target_keeps_encoder(high: Quantities, beta: float = 1.0) -> Condition:
 
 
 def informative_is_equilibrium(low: Quantities, high: Quantities, lam: float, c: float, beta: float = 1.0) -> bool:
-    """(I >= c, q != p) is an equilibrium of the generative 2 x 2: B does not leave for p, and A not for I <
-    c.
+    """Is (I >= c, q != p) an equilibrium of the generative 2 x 2: B does not leave for p, A not for I < c?
 
     >>> informative_is_equilibrium(Quantities(G=0., J=0., R=0.), Quantities(G=0., J=5., R=1.), lam=1., c=1.)
     True

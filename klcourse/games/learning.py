@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-if TYPE_CHECKING:
-    from klcourse.games.game import Game
-
-Array = np.ndarray
+from klcourse.games.table import Array, PayoffTable
 
 
-def _nashpy(game: Game):
+def _nashpy(game: PayoffTable) -> Any:  # a nashpy.Game; nashpy has no types
     if not np.isfinite(game.a).all() or not np.isfinite(game.b).all():
         raise ValueError(
             "Nashpy needs a finite payoff in every cell: build the game under a reading in which all "
@@ -25,7 +22,7 @@ def _nashpy(game: Game):
     return nashpy.Game(game.a, game.b)
 
 
-def mixed_equilibria(game: Game) -> list[tuple[Array, Array]]:
+def mixed_equilibria(game: PayoffTable) -> list[tuple[Array, Array]]:
     """Equilibria as pairs of probability vectors, (m,) and (n,): the pure ones, then Nashpy's mixed ones.
 
     With ties (collapse makes ties) support enumeration can miss or repeat equilibria, so its answers are
@@ -51,7 +48,7 @@ def mixed_equilibria(game: Game) -> list[tuple[Array, Array]]:
     return found
 
 
-def fictitious_play(game: Game, steps: int = 200, seed: int = 0) -> tuple[Array, Array]:
+def fictitious_play(game: PayoffTable, steps: int = 200, seed: int = 0) -> tuple[Array, Array]:
     """Each player answers the other's past play: frequencies so far, (steps, m) and (steps, n).
 
     Converges in common-payoff games (Monderer & Shapley 1996); to which equilibrium depends on the start, so
@@ -68,7 +65,7 @@ def fictitious_play(game: Game, steps: int = 200, seed: int = 0) -> tuple[Array,
     return rows / rows.sum(1, keepdims=True), cols / cols.sum(1, keepdims=True)
 
 
-def replicator(game: Game, x0: ArrayLike, y0: ArrayLike, times: ArrayLike) -> tuple[Array, Array]:
+def replicator(game: PayoffTable, x0: ArrayLike, y0: ArrayLike, times: ArrayLike) -> tuple[Array, Array]:
     """Replicator dynamics from mixtures x0 (m,), y0 (n,): paths (len(times), m) and (len(times), n).
 
     >>> from klcourse.games import Game

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,13 +17,15 @@ from numpy.typing import ArrayLike
 from klcourse.exact.discrete import DiscreteVAE
 from klcourse.exact.discrete_optima import squared_distances
 from klcourse.exact.linear_gaussian import LinearGaussianVAE
-from klcourse.games.game import Array, Game
+from klcourse.games.game import Game
+from klcourse.games.table import Array
+
+Model = TypeVar("Model")  # whatever a pair of modules is held in
 
 INDEPENDENT, DEPENDENT = "z independent of x", "z dependent on x"
 IS_PRIOR, NOT_PRIOR = "q(z|x) = p(z)", "q(z|x) ≠ p(z)"
 MATCHED, UNMATCHED = "q(z) = p(z)", "q(z) ≠ p(z)"
 LOW, HIGH = "I(x, z) < c", "I(x, z) ≥ c"
-PLAYERS = ("A", "B")
 
 _PX, _EPX = r"\log p(x)", r"E_{p(z)}[\log p(x|z)]"
 _MKL, _KL = r"KL(q(z) \parallel p(z))", r"KL(q(z|x) \parallel p(z))"
@@ -32,9 +35,15 @@ _MKL, _KL = r"KL(q(z) \parallel p(z))", r"KL(q(z|x) \parallel p(z))"
 class Quantities:
     """What a payoff matrix needs to know of one (decoder, encoder) pair: nats per example, means over p_D.
 
-    log_p: E log p(x) of the decoder; J = log p - E_p(z) log p(x|z); G = KL(q || p(z|x)); R: rate; M =
-    KL(q(z) || p(z)); L0: best log-likelihood without z (default: log_p, the article's letter); I_p: mutual
-    information of p(z)p(x|z).
+    log_p  E log p(x) of the decoder
+    J      log p - E_p(z) log p(x|z), the Jensen gap
+    G      KL(q(z|x) || p(z|x))
+    R      the rate, KL(q(z|x) || p(z))
+    M      KL(q(z) || p(z))
+    L0     the best log-likelihood without z (default: log_p, the article's letter)
+    I_p    mutual information of p(z)p(x|z)
+
+    ValueError for a negative divergence, or for M > R.
 
     >>> x = Quantities(log_p=-1., J=.5, G=.1, R=.3)
     >>> round(x.elbo, 3), round(x.mi, 3), round(x.distortion, 3)
@@ -69,8 +78,8 @@ class Quantities:
                 model.z_free_log_likelihood,
                 model.generative_mi,
             )
-        prior = replace(model, v=0.0, s2=1.0, m=0.0)  # the same decoder against q = p
-        blind = replace(prior, w=0.0, b=0.0)  # the best decoder without z at this fixed sigma2
+        prior = model.with_(v=0.0, s2=1.0, m=0.0)  # the same decoder against q = p
+        blind = prior.with_(w=0.0, b=0.0)  # the best decoder without z at this fixed sigma2
         log_p = float(np.sum(model.log_p))
         return cls(
             log_p,
@@ -84,7 +93,7 @@ class Quantities:
 
     @property
     def elbo(self) -> float:
-        """log p - G."""
+        """ELBO = log p - G."""
         return self.log_p - self.G
 
     @property
@@ -118,12 +127,13 @@ def _z_free_row(x: Quantities, free: str, encoder: str) -> tuple[float, float, s
 
 
 def vae_game(x: Quantities, free: str = "own", encoder: str = "x_free") -> Game:
-    """The article's VAE matrix (section 2, Supplement 2); x is the pair in the cell (dependent, q != p).
-    A3-A5.
+    """The article's VAE matrix (section 2, Supplement 2; claims A3-A5).
 
-    free: what A gets without z: "own", the model's marginal p_θ(x) (the article writes one log p(x) for both
-    rows), or "best", L0. encoder: in (independent, q != p), has q become x-free too ("x_free", pays M, the
-    article), or is it the encoder of the other row ("unchanged", pays R)?
+    x        the pair in the cell (dependent, q != p)
+    free     what A gets without z: "own", the model's marginal p_θ(x) (the article writes one log p(x) for both
+             rows), or "best", L0
+    encoder  in (independent, q != p), has q become x-free too ("x_free", pays M, the article), or is it the
+             encoder of the other row ("unchanged", pays R)?
 
     >>> vae_game(Quantities(log_p=-1., J=.5, G=.1, R=.3, M=.2)).payoff_dominant().names
     ('z independent of x', 'q(z|x) = p(z)')
@@ -139,7 +149,7 @@ def vae_game(x: Quantities, free: str = "own", encoder: str = "x_free") -> Game:
 
 
 def slvae_game(x: Quantities, f: ArrayLike, free: str = "own", encoder: str = "x_free") -> Game:
-    """The article's SLVAE matrix: the VAE's plus f(x, z; π_ij), a (2, 2) table. A6, A7.
+    """The article's SLVAE matrix: the VAE's plus f(x, z; π_ij), a (2, 2) table. Claims A6, A7.
 
     >>> game = slvae_game(Quantities(log_p=-1., J=.5, G=.1, R=.3), f=[[-2., -1.], [-2., -.2]])
     >>> [e.names[0] for e in game.equilibria()]
@@ -155,9 +165,9 @@ def slvae_game(x: Quantities, f: ArrayLike, free: str = "own", encoder: str = "x
 def self_labelling_f(
     p_D: ArrayLike, encoders: Sequence[ArrayLike], codes: ArrayLike, labels: Sequence[ArrayLike], lam: float
 ) -> Array:
-    """f(π_ij) = -lam E ||z - g_i(x)||^2 on tables, (2, 2): encoders (q = p, q != p) each (K, L), one g (K,
-    m) per row.
+    """f(π_ij) = -lam E ||z - g_i(x)||^2 on tables, (2, 2): entry (i, j) for label g_i and encoder j.
 
+    `p_D` (K,); `encoders`, those of q = p and of q != p, each (K, L); `codes` (L, m); `labels`, one g (K, m) a row.
     With g trained by the article's formula both rows may share g (then f_00 = f_10); the SLCVAE paper trains
     g through the decoder, so the rows have their own.
     """
@@ -183,16 +193,18 @@ def constrained_game(
     penalty: str = "written",
 ) -> Game:
     """The article's matrix for the information constraint; with beta != 1 the one for β-VAE + constraint.
-    A12, A14.
 
-    `low` and `high` are the pairs in the right column, rows I < c and I >= c. Payoffs: -J and -G - (β-1)R,
-    and in the first row -λ(c - R) more. penalty: "written" charges by the row's label, as the article does;
-    "implemented" charges λ max(c - R, 0) by the measured rate, as its algorithm does.
+    `low` and `high` are the pairs in the right column, rows I < c and I >= c. Payoffs: -J on the left and
+    -G - (β-1)R on the right, and in the first row -λ(c - R) more. Claims A12, A14. ValueError for c <= 0, lam < 0
+    or beta <= 0.
+
+    penalty: how the first row is charged.
+      written      by the row's label, as the article does
+      implemented  λ max(c - R, 0) by the measured rate, as its algorithm does
     reading: which information the rows are about, and what B's left column says.
-      per_example  I under q, and q(z|x) = p(z) for every x: then I_q = 0, so the cell (I >= c, q = p) is
-      empty. generative   I of p(z)p(x|z): A alone chooses the row. Uses I_p where it is known.
-      aggregate    I under q, B's left column is q(z) = p(z); `matched` gives the pairs (low, high) with M =
-      0.
+      per_example  I under q, and q(z|x) = p(z) for every x: then I_q = 0, so the cell (I >= c, q = p) is empty
+      generative   I of p(z)p(x|z): A alone chooses the row; uses I_p where it is known
+      aggregate    I under q, B's left column is q(z) = p(z); `matched` gives the pairs (low, high) with M = 0
 
     >>> low, high = Quantities(G=.1, R=.1, J=.2), Quantities(G=.05, R=1.2, J=2.)
     >>> game = constrained_game(low, high, lam=2., c=1.)
@@ -245,23 +257,32 @@ def constrained_game(
 
 
 def profile_game(
-    models: Sequence[Sequence[object]],
-    value: Callable[[object], float],
+    models: Sequence[Sequence[Model]],
+    value: Callable[[Model], float],
     rows: Sequence[str] = (),
     columns: Sequence[str] = (),
     title: str = "",
-    **game: object,
+    tol: float = 1e-9,
 ) -> Game:
     """The game whose cell (i, j) pays value(models[i][j]): not the article's formulas, the models are asked.
 
-    Row i should hold one decoder and column j one encoder, so that a move changes one module only.
+    Row i should hold one decoder and column j one encoder, so that a move changes one module only. A model may be
+    anything that `value` takes; differences up to `tol` are ties.
+
+    >>> blind = DiscreteVAE([.5, .5], [.5, .5], encoder=[[.5, .5], [.5, .5]], decoder=[[.5, .5], [.5, .5]])
+    >>> table = [[.9, .1], [.1, .9]]
+    >>> seeing = blind.with_(decoder=table)
+    >>> pairs = [[blind, blind.with_(encoder=table)], [seeing, seeing.with_(encoder=table)]]
+    >>> profile_game(pairs, lambda model: model.elbo).a.round(2)
+    array([[-0.69, -1.06],
+           [-1.2 , -0.69]])
     """
     return Game(
         [[float(value(model)) for model in line] for line in models],
         rows=tuple(rows),
         columns=tuple(columns),
         title=title,
-        **game,
+        tol=tol,
     )
 
 
@@ -272,11 +293,10 @@ def measured_game(
     title: str = "measured",
     tol: float | None = None,
 ) -> Game:
-    """A common-payoff game from trained models: one payoff per seed in each cell.
+    """A common-payoff game from trained models: one payoff per seed in each cell, which shows mean ± sd.
 
-    `runs` is {(row, column): payoffs} or an array (m, n, seeds).
-    The cell shows mean ± sd. Unless given, tol is twice the largest standard error of a difference between
-    two cells, so that differences the seeds do not support are ties.
+    `runs` is {(row, column): payoffs} or an array (m, n, seeds). Unless given, tol is twice the largest standard error
+    of a difference between two cells, so that differences the seeds do not support are ties.
 
     >>> game = measured_game([[[1., 1.2], [0., .1]], [[.5, .4], [2., 2.2]]], rows="ab", columns="xy")
     >>> [e.names for e in game.equilibria()]

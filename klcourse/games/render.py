@@ -1,4 +1,4 @@
-"""How a game is shown: HTML for notebooks, Markdown for text, plain sentences for those who hear the page.
+"""How a game is shown: HTML for notebooks, plain sentences for those who hear the page.
 
 The marks are text, not colour: an arrow is the move a player would make ("A ↓" = A gains by going down), "="
 a move that costs nothing, "stays" a strict best reply. GitHub drops styles and scripts, so the table must do
@@ -8,25 +8,23 @@ without.
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from klcourse.games.game import Game
+from klcourse.games.table import PayoffTable
 
 
 def _number(value: float, digits: int) -> str:
     return f"{value:.{digits}f}".replace("-0." + "0" * digits, "0." + "0" * digits).replace("-", "−")
 
 
-def _payoffs(game: Game, i: int, j: int, digits: int) -> str:
+def _payoffs(game: PayoffTable, i: int, j: int, digits: int) -> str:
     a, b = game.a[i, j], game.b[i, j]
     text = _number(a, digits) if a == b else f"{_number(a, digits)}, {_number(b, digits)}"
     return text if game.sd is None else f"{text} ± {_number(game.sd[i, j], digits)}"
 
 
-def _move(game: Game, player: str, i: int, j: int) -> str:
+def _move(game: PayoffTable, player: str, i: int, j: int) -> str:
     """'A ↓' the player gains there, 'A =' a free move, 'A stays' every move loses, '' nowhere to go."""
     cells = game.deviations(player, i, j)
     if not cells:
@@ -38,11 +36,11 @@ def _move(game: Game, player: str, i: int, j: int) -> str:
     return f"{player} =" if gain >= -game.tol else f"{player} stays"
 
 
-def _verdict(game: Game, i: int, j: int) -> str:
+def _verdict(game: PayoffTable, i: int, j: int) -> str:
     return {e.cell: "Nash equilibrium" + ("" if e.strict else " (weak)") for e in game.equilibria()}.get((i, j), "")
 
 
-def describe(game: Game) -> str:
+def describe(game: PayoffTable) -> str:
     """The game in plain sentences: equilibria, who leaves which cell, which cells are empty.
 
     >>> from klcourse.games import Game
@@ -74,7 +72,7 @@ def describe(game: Game) -> str:
     return ". ".join(part.rstrip(".") for part in parts) + "."
 
 
-def to_html(game: Game, digits: int = 3) -> str:
+def to_html(game: PayoffTable, digits: int = 3) -> str:
     """An HTML table: payoff, formula, each player's move, equilibria in bold; `describe` is its label.
 
     >>> from klcourse.games import Game
@@ -102,29 +100,3 @@ def to_html(game: Game, digits: int = 3) -> str:
     unit = "payoff in nats per example" + (", mean ± sd over seeds" if game.sd is not None else "")
     caption = f"<caption>{escape(game.title)} ({unit}; ties within {game.tol:.2g})</caption>"
     return f'<table aria-label="{escape(describe(game))}">{caption}<tr>{head}</tr>{body}</table>'
-
-
-def to_markdown(game: Game, digits: int = 3) -> str:
-    """The same table in Markdown, the description below it.
-
-    >>> from klcourse.games import Game
-    >>> print(to_markdown(Game([[1.]], rows=("r",), columns=("c",))).splitlines()[2])
-    | r | 1.000; A has no other choice, B has no other choice; **Nash equilibrium** |
-    """
-
-    def cell(i: int, j: int) -> str:
-        if (i, j) in game.infeasible:
-            return f"infeasible: {game.infeasible[i, j]}"
-        parts = [_payoffs(game, i, j, digits)] + ([f"${game.latex[i][j]}$"] if game.latex else [])
-        parts.append(", ".join(_move(game, player, i, j) for player in game.players))
-        return "; ".join(parts + ([f"**{_verdict(game, i, j)}**"] if _verdict(game, i, j) else []))
-
-    def line(cells: list[str]) -> str:
-        return "| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |"
-
-    rows = [
-        line([f"{game.players[0]} \\ {game.players[1]}", *game.columns]),
-        "|---" * (len(game.columns) + 1) + "|",
-    ]
-    rows += [line([r, *(cell(i, j) for j in range(len(game.columns)))]) for i, r in enumerate(game.rows)]
-    return "\n".join(rows) + "\n\n" + describe(game)
