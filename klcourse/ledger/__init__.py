@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import cache
 from html import escape
+from typing import TypedDict
 
 from klcourse.ledger.claims import CLAIMS
 from klcourse.ledger.record import VERDICTS, Case, Claim, Finding, judge
@@ -19,6 +20,7 @@ __all__ = [
     "Case",
     "Claim",
     "Finding",
+    "Row",
     "claim",
     "finding",
     "judge",
@@ -29,7 +31,7 @@ __all__ = [
 
 
 def claim(id: str) -> Claim:
-    """One claim by its number.
+    """One claim by its number. ValueError for a number that is not there.
 
     >>> claim("A16").where
     'The algorithm analysed, and Supplement 3'
@@ -42,17 +44,38 @@ def claim(id: str) -> Claim:
 
 @cache
 def finding(id: str) -> Finding:
-    """The computed outcome of a claim, kept for the session (all of them take a few seconds)."""
+    """The computed outcome of a claim, kept for the session (all of them take a few seconds).
+
+    >>> found = finding("A0")
+    >>> found.verdict, found.rescued
+    ('fails as written', True)
+    """
     return claim(id).check()
 
 
-def table(*ids: str) -> list[dict[str, object]]:
+class Row(TypedDict):
+    """One claim as a row of the ledger, judged: what the article says, where, the verdict, and what it rests on."""
+
+    id: str
+    claim: str
+    where: str
+    verdict: str
+    reading: str
+    reason: str
+    rescue: str
+    rescued: bool | None
+    evidence: dict[str, float]
+    notebook: str
+    test: str
+
+
+def table(*ids: str) -> list[Row]:
     """The ledger as rows, all claims or those named; verdict and evidence are computed now, not stored.
 
     >>> [(row["id"], row["verdict"]) for row in table("A0", "A1")]
     [('A0', 'fails as written'), ('A1', 'holds if')]
     """
-    rows = []
+    rows: list[Row] = []
     for entry in map(claim, ids) if ids else CLAIMS:
         found = finding(entry.id)
         rows.append(
@@ -73,13 +96,17 @@ def table(*ids: str) -> list[dict[str, object]]:
     return rows
 
 
-def _verdict(row: dict[str, object]) -> str:
+def _verdict(row: Row) -> str:
     text = f"{row['verdict']} {row['reading']}" if row["verdict"] == "holds if" else str(row["verdict"])
     return text + (f"; rescued: {row['rescue']}" if row["rescued"] and row["rescue"] else "")
 
 
 def to_markdown(*ids: str) -> str:
-    """The ledger as a Markdown table: number, claim, verdict, reason, where it is treated."""
+    """The ledger as a Markdown table: number, claim, verdict, reason, where it is treated.
+
+    >>> print(to_markdown("A16").splitlines()[0])
+    | # | the article says | verdict | why | notebook |
+    """
     lines = ["| # | the article says | verdict | why | notebook |", "|---|---|---|---|---|"]
     for row in table(*ids):
         cells = (row["id"], row["claim"], f"**{_verdict(row)}**", row["reason"], row["notebook"])

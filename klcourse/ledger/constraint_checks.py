@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -51,7 +50,8 @@ def a9() -> Finding:
     fitted = [m.with_(p_D=m.prior @ m.decoder, encoder=m.posterior) for m in tables()]  # exact posterior: q(z) = p(z)
     c = 2.0
     lazy = linear_gaussian.LinearGaussianVAE(0.0, 0.0, 1.0, m=np.sqrt(2 * c))
-    cases = [Case(m.marginal_kl < TOL, abs(m.rate - m.mi) < TOL) for m in [*tables(), *fitted, lazy]]
+    models: list[DiscreteVAE | linear_gaussian.LinearGaussianVAE] = [*tables(), *fitted, lazy]
+    cases = [Case(bool(m.marginal_kl < TOL), abs(float(m.rate - m.mi)) < TOL) for m in models]
     return Finding(
         tuple(cases),
         {
@@ -134,15 +134,15 @@ def _collapse_game(var: float, c: float, lam: float) -> dict[str, bool]:
     """Around the decoder that ignores z (beta = 1): is collapse a best reply, the lazy pair stable?"""
     blind = linear_gaussian.LinearGaussianVAE(0.0, 0.0, 1.0, data_var=var)
     v, m, s2 = linear_gaussian.best_encoder(0.0, var, 1.0, lam=lam, c=c)
-    reply = replace(blind, v=v, m=m, s2=s2)
-    lazy = replace(blind, m=np.sqrt(2 * c))
+    reply = blind.with_(v=v, m=m, s2=s2)
+    lazy = blind.with_(m=np.sqrt(2 * c))
     w, b = linear_gaussian.best_decoder(0.0, 1.0, var, np.sqrt(2 * c))
-    informed = replace(blind, v=np.sqrt(-np.expm1(-2 * c) / var), s2=np.exp(-2 * c))  # M = 0, I = R = c
+    informed = blind.with_(v=np.sqrt(-np.expm1(-2 * c) / var), s2=np.exp(-2 * c))  # M = 0, I = R = c
     values = {hinge: [_loss(x, lam, c, hinge=hinge) for x in (blind, lazy, informed)] for hinge in ("rate", "mi")}
     return {
         "collapse": _loss(blind, lam, c) <= _loss(reply, lam, c) + TOL,
         "lazy, weakly": _loss(lazy, lam, c) <= _loss(reply, lam, c) + TOL
-        and _loss(replace(lazy, w=float(w), b=float(b)), lam, c) >= _loss(lazy, lam, c) - TOL
+        and _loss(lazy.with_(w=w, b=b), lam, c) >= _loss(lazy, lam, c) - TOL
         and abs(values["rate"][1] - values["rate"][2]) < TOL,
         "hinge on I_q: neither": values["mi"][2] < min(values["mi"][:2]) - TOL,
     }
@@ -172,7 +172,7 @@ def a12() -> Finding:
         v, m, s2 = linear_gaussian.best_encoder(float(best.w), var, 1.0, lam=star + 0.1, c=c)
         w, b = linear_gaussian.best_decoder(best.v, best.s2, var)
         rescue.append(
-            np.allclose([v, m, s2, w, b], [best.v, 0.0, best.s2, best.w, 0.0], atol=1e-7)
+            np.allclose([v, m, s2, float(w), float(b)], [float(x) for x in (best.v, 0, best.s2, best.w, 0)], atol=1e-7)
             and float(best.marginal_kl) < TOL
             and float(best.mi) >= c - TOL
         )
@@ -202,7 +202,9 @@ def a12() -> Finding:
 def a13() -> Finding:
     """A13: does I_q fall as beta rises? Best encoders of fixed tables; the linear model, where M = 0."""
     betas = np.geomspace(0.01, 4, 25)
-    cases, shown, rises, raised = [], {}, -np.inf, 0
+    cases: list[Case] = []
+    shown: dict[str, float] = {}
+    rises, raised = -np.inf, 0
     counter = DiscreteVAE([0.5, 0.5, 0], [0.5, 0.5], [[0.5, 0.5]] * 3, [[0.5, 0.5, 0], [0.4, 0.1, 0.5]])
     for m in [counter, *tables(60)]:
         line = [m.with_(encoder=beta_encoder(m.prior, m.decoder, b)) for b in betas]
@@ -210,8 +212,8 @@ def a13() -> Finding:
         raised += any(y.mi > x.mi + TOL for x, y in zip(line, line[1:]))
         rises = max(rises, max(y.rate - x.rate for x, y in zip(line, line[1:])))
     for var in (1.5, 4.0):
-        line = [linear_gaussian.optimum(var, 1.0, b) for b in betas]
-        cases += [Case(float(y.marginal_kl) < TOL, bool(y.mi <= x.mi + TOL)) for x, y in zip(line, line[1:])]
+        optima = [linear_gaussian.optimum(var, 1.0, b) for b in betas]
+        cases += [Case(float(y.marginal_kl) < TOL, bool(y.mi <= x.mi + TOL)) for x, y in zip(optima, optima[1:])]
     for b in (0.01, 0.3, 1.0):
         m = counter.with_(encoder=beta_encoder(counter.prior, counter.decoder, b))
         shown |= {f"R at beta = {b:g}": m.rate, f"I_q at beta = {b:g}": m.mi}

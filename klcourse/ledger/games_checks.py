@@ -74,7 +74,8 @@ def a2() -> Finding:
 
 def a3() -> Finding:
     """A3: the article's four cells against ELBOs enumerated for each way of reading the row without z."""
-    cases, off = [], {}
+    cases: list[Case] = []
+    off: dict[tuple[str, str], float] = {}
     for m in tables(100):
         literal = vae_game(Quantities.of(m)).a
         x_free = np.tile(m.aggregate, (len(m.p_D), 1))
@@ -129,9 +130,11 @@ def a5() -> Finding:
     for m in tables():
         x = Quantities.of(m)
         game = vae_game(x, free="best", encoder="unchanged")
-        iff.append(game.is_equilibrium(1, 1) == (-x.distortion >= x.L0 - TOL and x.elbo >= x.log_p - x.J - TOL))
+        iff.append(game.is_equilibrium(1, 1) == (-x.distortion >= x.best_z_free - TOL and x.elbo >= x.log_p - x.J - TOL))
         top = game.payoff_dominant()
-        dominant.append(not game.is_equilibrium(1, 1) or (top is not None and top.cell == (1, 1)) == (x.elbo > x.L0))
+        dominant.append(
+            not game.is_equilibrium(1, 1) or (top is not None and top.cell == (1, 1)) == (x.elbo > x.best_z_free)
+        )
     return Finding(
         tuple(cases),
         {f"rate after training, Lambda/sigma2 = {v:g}": float(r) for v, r in zip(variance, rates)},
