@@ -29,6 +29,12 @@ def test_a_missing_study_names_the_command_that_makes_it(tmp_path):
         load_samples("measured_game", tmp_path)
 
 
+def test_a_table_of_an_earlier_time_has_todays_names_of_the_objectives(tmp_path):
+    (tmp_path / "old.csv").write_text("run,objective\n0,mi\n1,mi-hinge\n2,elbo\n3,my_module.Mine\n")
+    (tmp_path / "old.json").write_text('{"failed": {}, "command": "klcourse sweep"}')
+    assert load_study("old", tmp_path)["objective"].tolist() == ["rate-hinge", "info-hinge", "elbo", "my_module.Mine"]
+
+
 def test_reading_a_study_does_not_import_torch():
     code = "import sys, klcourse.studies as s; s.load_study('phase_diagram'); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1]).returncode == 0

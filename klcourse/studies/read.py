@@ -14,7 +14,9 @@ import base64
 import json
 import tomllib
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -69,7 +71,7 @@ def load_samples(name: str, folder: str | Path | None = None) -> dict[int, dict]
     """
     found = json.loads(find(name, "_samples.json", folder).read_text(encoding="utf-8"))
     kinds = ("samples", "reconstructions", "originals")
-    read = {"image": unpack, "text": list}
+    read: dict[str, Callable[[Any], Any]] = {"image": unpack, "text": list}
     return {
         int(run): {k: read[each["kind"]](v) if k in kinds else v for k, v in each.items() if k in (*kinds, "labels")}
         for run, each in found.items()
