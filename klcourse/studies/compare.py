@@ -54,6 +54,10 @@ def best_setting(table: pd.DataFrame, name: str, c: float, reached: float = 0.9)
 
     Of the settings whose mean I_q is at least `reached` of c, the one with the least IW-NLL; if none reaches it, the one
     with the most information. The rule looks at nothing else, and is the same for every method.
+
+    >>> runs = pd.DataFrame({"name": "hinge", "method": ["λ = 1", "λ = 2", "λ = 4"], "mi": [1.0, 2.8, 3.0]})
+    >>> best_setting(runs.assign(iw_nll=[90.0, 91.0, 95.0]), "hinge", c=3.0)
+    'λ = 2'
     """
     means = table[table["name"] == name].groupby("method", sort=False)[["mi", "iw_nll"]].mean()
     there = means[means["mi"] >= reached * c]
@@ -66,6 +70,10 @@ def excess_cost(table: pd.DataFrame, reference: Sequence[str] = ("ELBO", "β-VAE
     The reference curve, I_q -> IW-NLL, is drawn through the runs of the methods `reference` with the same seed: the oldest
     cure there is, a smaller beta. Between its points it is a straight line, above the last of them it is not continued;
     a run with less information than any of them is compared with the one that has least.
+
+    >>> runs = pd.DataFrame({"name": ["ELBO", "β-VAE", "hinge"], "seed": 0, "mi": [0.0, 2.0, 1.0]})
+    >>> excess_cost(runs.assign(iw_nll=[90.0, 94.0, 95.0])).tolist()         # 92 on the line between the first two
+    [0.0, 0.0, 3.0]
     """
     found = pd.Series(np.nan, index=table.index)
     for _, runs in table.groupby("seed"):
@@ -79,6 +87,12 @@ def from_elbo(table: pd.DataFrame) -> pd.DataFrame:
     """The table with two columns more, both against the ELBO's run of the same seed, nats.
 
     `saved`: how much smaller the distortion is, which is what the decoder makes of z; `cost`: how much larger the IW-NLL.
+
+    >>> runs = pd.DataFrame({"name": ["ELBO", "hinge"], "seed": 0, "distortion": [90.0, 87.0], "iw_nll": [90.0, 91.0]})
+    >>> from_elbo(runs)[["name", "saved", "cost"]]
+        name  saved  cost
+    0   ELBO    0.0   0.0
+    1  hinge    3.0   1.0
     """
     elbo = table[table["name"] == "ELBO"].set_index("seed")
     saved = table["seed"].map(elbo["distortion"]) - table["distortion"]
@@ -86,14 +100,23 @@ def from_elbo(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def front(table: pd.DataFrame) -> list[str]:
-    """The settings that no other beats in both means, more I_q and a smaller IW-NLL, in order of information."""
+    """The settings that no other beats in both means, more I_q and a smaller IW-NLL, in order of information.
+
+    >>> front(pd.DataFrame({"method": ["a", "b", "c"], "mi": [2.0, 1.0, 0.0], "iw_nll": [92.0, 93.0, 90.0]}))
+    ['c', 'a']
+    """
     means = table.groupby("method", sort=False)[["mi", "iw_nll"]].mean().sort_values("mi")
     beats = {m: (means["mi"] > means["mi"][m]) & (means["iw_nll"] < means["iw_nll"][m]) for m in means.index}
     return [method for method, others in beats.items() if not others.any()]
 
 
 def beat_in_every_seed(table: pd.DataFrame, setting: str) -> list[str]:
-    """The settings that have more I_q and a smaller IW-NLL than the given one, seed by seed, without exception."""
+    """The settings that have more I_q and a smaller IW-NLL than the given one, seed by seed, without exception.
+
+    >>> runs = pd.DataFrame({"method": ["a", "a", "b", "b"], "seed": [0, 1, 0, 1], "mi": [2.0, 2.1, 1.0, 1.1]})
+    >>> beat_in_every_seed(runs.assign(iw_nll=[92.0, 91.0, 93.0, 92.0]), "b")
+    ['a']
+    """
     wide = table.pivot(index="seed", columns="method", values=["mi", "iw_nll"])
     more = wide["mi"].gt(wide["mi"][setting], axis=0) & wide["iw_nll"].lt(wide["iw_nll"][setting], axis=0)
     return [method for method in dict.fromkeys(table["method"]) if more[method].all()]
@@ -103,6 +126,10 @@ def beaten(table: pd.DataFrame, name: str, by: str) -> tuple[int, int]:
     """How many runs of a method, and of how many, another method beats in both respects with the same seed.
 
     Beaten: some run of `by` with that seed has more information and a smaller IW-NLL, whatever its setting.
+
+    >>> runs = pd.DataFrame({"run": [0, 1, 2], "name": ["hinge", "hinge", "β-VAE"], "seed": [0, 1, 0], "mi": [1, 1, 2]})
+    >>> beaten(runs.assign(iw_nll=[93.0, 93.0, 92.0]), "hinge", by="β-VAE")
+    (1, 2)
     """
     runs, others = table[table["name"] == name], table[table["name"] == by]
     pairs = runs.merge(others, on="seed", suffixes=("", "_other"))

@@ -17,6 +17,7 @@ from klcourse.objectives import SWITCHES, all_knobs
 from .read import load_history, load_provenance, load_study
 from .seeds import mean_sd
 
+
 def symbols() -> dict[str, str]:
     """How knobs are written in the name of a setting, knob -> symbol; those without a symbol are not.
 
@@ -32,7 +33,7 @@ def settings(study: str | pd.DataFrame) -> pd.DataFrame:
 
     A method with one setting is called by its name; with several, what differs is added: "hinge on R, λ = 2".
 
-    >>> runs = pd.DataFrame({"name": ["ELBO", "hinge", "hinge"], "objective": ["elbo", "mi", "mi"], "lam": [np.nan, 1, 2.0]})
+    >>> runs = pd.DataFrame({"name": ["ELBO", "hinge", "hinge"], "lam": [np.nan, 1, 2.0]})
     >>> settings(runs)["method"].tolist()
     ['ELBO', 'hinge, λ = 1', 'hinge, λ = 2']
     """
@@ -61,6 +62,12 @@ def methods_table(
     `names` chooses methods by the column `name`; `columns`, column -> (heading, digits), what is shown. By default that is
     what every model is measured by: the headings say the cap of the estimate of I_q, and the number K of samples behind the
     importance-weighted NLL; M is the rate less the lower bound of I_q. Raises ValueError for a name the study does not have.
+
+    >>> runs = pd.DataFrame({"name": ["ELBO", "ELBO", "hinge", "hinge"], "rate": [0.0, 0.1, 3.0, 3.1]})
+    >>> methods_table(runs, columns={"rate": ("R", 2)})
+                     R
+    ELBO   0.05 ± 0.07
+    hinge  3.05 ± 0.07
     """
     table = settings(study)
     if names is not None:
@@ -76,7 +83,11 @@ def methods_table(
 
 
 def usual_columns(table: pd.DataFrame) -> dict[str, tuple[str, int]]:
-    """Column -> (heading, digits) of what a study has of the course's metrics."""
+    """Column -> (heading, digits) of what a study has of the course's metrics; for `methods_table`.
+
+    >>> usual_columns(pd.DataFrame({"rate": [3.0], "iw_nll": [90.0], "iw_samples": [100], "mi_cap": [6.9]}))
+    {'rate': ('R', 2), 'iw_nll': ('IW-NLL (K = 100)', 1)}
+    """
     samples = f" (K = {table['iw_samples'].iloc[0]:.0f})" if "iw_samples" in table else ""
     columns = {
         "distortion": ("D", 1),
@@ -95,7 +106,11 @@ def usual_columns(table: pd.DataFrame) -> dict[str, tuple[str, int]]:
 
 
 def curves(study: str, chosen: Callable[[pd.DataFrame], pd.Series], folder: str | Path | None = None) -> pd.DataFrame:
-    """The curves of the chosen runs of a study, with `name`, `method`, `lam` and `seed` beside each row."""
+    """The curves of the chosen runs of a study, with `name`, `method`, `lam` and `seed` beside each row.
+
+    `chosen` takes the table that `settings` gives and says which runs, True or False each. Raises StudyError where the
+    study is not there or keeps no history.
+    """
     table = settings(load_study(study, folder))
     history = load_history(study, folder).drop(columns="lam", errors="ignore")  # there it is the value in force
     return table.loc[chosen(table), ["run", "name", "method", "lam", "seed"]].merge(history, on="run")
@@ -104,8 +119,16 @@ def curves(study: str, chosen: Callable[[pd.DataFrame], pd.Series], folder: str 
 def arrival(history: pd.DataFrame, c: float, share: float = 0.9) -> pd.DataFrame:
     """What each setting has when its rate first reaches `share` of c, mean over seeds: a row a setting.
 
-    Columns: `step` of that measurement, `I/R` there, and `step, I = c/2`, when information first reaches half of the
-    target. nan where a run never gets there (the mean is over those that do; `reached` says how many did).
+    Columns: "R at c: step", the step of that measurement; "I/R there"; "I at c/2: step", when information first reaches
+    half of the target, nan where a run never gets there (the mean is over those that do); "seeds with I ≥ c/2", how many.
+
+    >>> run = pd.DataFrame({"method": "hinge", "seed": 0, "step": [0, 10, 20], "rate": [0, 2.9, 3], "mi": [0, 0.5, 1.6]})
+    >>> arrival(run, c=3.0).round(2).T
+                        hinge
+    R at c: step        10.00
+    I/R there            0.17
+    I at c/2: step      20.00
+    seeds with I ≥ c/2   1.00
     """
 
     def first(run: pd.DataFrame) -> pd.Series:
@@ -126,7 +149,10 @@ def arrival(history: pd.DataFrame, c: float, share: float = 0.9) -> pd.DataFrame
 
 
 def cost_line(*studies: str) -> str:
-    """Which studies are read, the command that redoes each, and what it cost when it was made, as Markdown."""
+    """Which studies are read, the command that redoes each, and what it cost when it was made, as Markdown.
+
+    Raises StudyError for a study that is not there.
+    """
     lines = []
     for study in studies:
         record = load_provenance(study)

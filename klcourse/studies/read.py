@@ -34,9 +34,10 @@ class StudyError(Exception):
 def load_study(name: str, folder: str | Path | None = None) -> pd.DataFrame:
     """The table of a study, a row a run: what varies, then the metrics on the test set in nats per example.
 
-    `duty`, `train_rate`, `train_distortion` and `lam_mean` are means over the training steps of the last epoch.
-    Reads `folder`, by default notebooks/results of the checkout. Warns if some of its runs are missing. Raises
-    StudyError for a study that is not there, with the command that makes it.
+    `duty`, `train_rate`, `train_distortion` and `lam_mean` are means over the training steps of the last epoch;
+    `objective` has today's names, whatever the table was stored with. Reads `folder`, by default notebooks/results of
+    the checkout. Warns if some of its runs are missing. Raises StudyError for a study that is not there, with the
+    command that makes it.
 
     >>> load_study("phase_digram")
     Traceback (most recent call last):
@@ -79,7 +80,11 @@ def load_samples(name: str, folder: str | Path | None = None) -> dict[int, dict]
 
 
 def load_provenance(name: str, folder: str | Path | None = None) -> dict:
-    """Where a study's numbers come from: command, versions, data, seeds, settings, cost; or StudyError."""
+    """Where a study's numbers come from: command, versions, data, seeds, settings, cost. Raises StudyError as `load_study`.
+
+    `command` is a line for the shell, `seconds` the time of all runs, `rows` how many there are, `failed` those that failed,
+    `runs` the settings of each.
+    """
     return json.loads(find(name, ".json", folder).read_text(encoding="utf-8"))
 
 
@@ -110,10 +115,14 @@ def find(name: str, ending: str, folder: str | Path | None) -> Path:
 
 
 def stored(name: str) -> dict:
-    """The table [store] of a study's grid file: what it keeps beside its table."""
+    """The table [store] of a study's grid file: what it keeps beside its table, e.g. {"history": True}."""
     return tomllib.loads((RESULTS / f"{name}.toml").read_text(encoding="utf-8")).get("store", {})
 
 
 def command(name: str) -> str:
-    """The command that makes a study."""
+    """The command that makes a study.
+
+    >>> command("phase_diagram")
+    'klcourse sweep notebooks/results/phase_diagram.toml --out runs/phase_diagram --table notebooks/results'
+    """
     return f"klcourse sweep notebooks/results/{name}.toml --out runs/{name} --table notebooks/results"

@@ -26,7 +26,11 @@ def over_seeds(runs: pd.DataFrame, by: str | Sequence[str]) -> pd.DataFrame:
 
 
 def by_seed(runs: pd.DataFrame) -> list[pd.DataFrame]:
-    """The runs of each seed; all of them in one table if the study has no column `seed`, as it was made with one."""
+    """The runs of each seed; all of them in one table if the study has no column `seed`, as it was made with one.
+
+    >>> [len(runs) for runs in by_seed(pd.DataFrame({"seed": [0, 1, 0], "rate": [1.0, 2.0, 3.0]}))]
+    [2, 1]
+    """
     return [found for _, found in runs.groupby("seed")] if "seed" in runs else [runs]
 
 
