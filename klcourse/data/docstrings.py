@@ -117,7 +117,8 @@ def package_folder(package: str) -> Path:
     """
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise DataError(f"cannot find the package {package}. Remedy: pip install {package}")
+        distribution = next((name for name, module in PACKAGES.items() if module == package), package)
+        raise DataError(f"cannot find the package {package}. Remedy: pip install --force-reinstall {distribution}")
     return Path(spec.submodule_search_locations[0])
 
 
