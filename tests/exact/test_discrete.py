@@ -307,7 +307,7 @@ def test_largest_coupling_mi(seed: int, K: int, L: int) -> None:
 
 
 def test_three_symbols_two_codes() -> None:
-    """theory.md section 2: I_max = .4621, not log 2."""
+    """I_max = .4621, not log 2."""
     assert opt.largest_coupling_mi([1 / 3] * 3, [0.5, 0.5]) == pytest.approx(2 / 3 * math.log(2), abs=1e-12)
     assert round(opt.largest_coupling_mi([1 / 3] * 3, [0.5, 0.5]), 4) == 0.4621
 
@@ -340,13 +340,13 @@ def test_beyond_the_largest_coupling_rate_is_wasted() -> None:
     assert model.marginal_kl > 0.05 and model.distortion + model.rate > dv.entropy(model.p_D) + 0.05
 
 
-# --- counterexamples of theory.md ------------------------------------------------------------------------
+# --- counterexamples --------------------------------------------------------------------------------------
 def test_a13_beta_lowers_the_rate_and_raises_the_information() -> None:
     prior, decoder = [0.5, 0.5], [[0.5, 0.5, 0], [0.4, 0.1, 0.5]]
     shown = []
     for beta in (0.01, 0.3, 1.0):
         q = opt.beta_encoder(prior, decoder, beta)
-        model = dv.DiscreteVAE([0.5, 0.5, 0], prior, q, decoder)  # theory.md leaves p_D out: the third x never occurs
+        model = dv.DiscreteVAE([0.5, 0.5, 0], prior, q, decoder)  # the third x never occurs
         shown.append((round(model.rate, 3), round(model.mi, 3)))
     assert shown == [(0.693, 0.0), (0.364, 0.116), (0.124, 0.047)]
 
