@@ -74,6 +74,10 @@ def gap_of(world: World, mu: float, s: float) -> Gap:
     return Gap(log_p, -distortion - rate, gap, distortion, rate)
 
 
+MU = Slider("μ", 0.4, -2.5, 2.5, 0.05, help="The centre of the guess q.")
+S = Slider("s", 0.7, 0.1, 2.0, 0.05, help="The standard deviation of the guess q.")
+
+
 class ElboGap(Widget):
     """A posterior and a Gaussian guess q; beside them log p(x) and the gap, which add up to the ELBO.
 
@@ -96,8 +100,8 @@ class ElboGap(Widget):
             tuple(WORLDS),
             "What z does to x: a posterior with one peak, with two, or a skewed one.",
         ),
-        "mu": Slider("μ", 0.4, -2.5, 2.5, 0.05, help="The centre of the guess q."),
-        "s": Slider("s", 0.7, 0.1, 2.0, 0.05, help="The standard deviation of the guess q."),
+        "mu": MU,
+        "s": S,
     }
     actions = {"Best q from here": "best_q"}
 
@@ -165,11 +169,11 @@ class ElboGap(Widget):
 
     def best_q(self, values: dict) -> dict:
         """The Gaussian with the smallest gap that is found downhill from the present one."""
-        world, mu, s = WORLDS[values["world"]], self.controls["mu"], self.controls["s"]
+        world = WORLDS[values["world"]]
         found = minimize(
             lambda p: gap_of(world, *p).gap,
             (values["mu"], values["s"]),
-            bounds=[(mu.low, mu.high), (s.low, s.high)],
+            bounds=[(MU.low, MU.high), (S.low, S.high)],
             tol=1e-12,
         )
         return {"mu": float(found.x[0]), "s": float(found.x[1])}

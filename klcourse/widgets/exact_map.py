@@ -126,7 +126,7 @@ class ExactMap:
             [], [], "o", markersize=16, markeredgecolor="black", markeredgewidth=2, zorder=5, clip_on=False
         )[0]
         self.rate = value.text(0, 0, "", fontsize=14, weight="bold", va="bottom", zorder=6)
-        self.beta = None  # of the map as it is drawn
+        self.beta: float | None = None  # of the map as it is drawn
         on_map = [*self.fills.values(), *self.curves, *self.names, *self.labels.values()]
         self.moving = [live(artist) for artist in (*on_map, self.cost, *self.costs, self.stop, self.rate)]
 
@@ -150,9 +150,9 @@ class ExactMap:
             self.fills[name].set_data(self.targets, low, high)
             column, height, room = roomy(low[::4], high[::4], lines[:, ::4], reach=7 if name != "collapsed" else 9)
             self.labels[name].set(position=(self.targets[::4][column], height), visible=room > 0.12)
-        for curve, name, line, height in zip(self.curves, self.names, lines, spread(lines[:, -1], 0.22)):
+        for curve, text, line, height in zip(self.curves, self.names, lines, spread(lines[:, -1].tolist(), 0.22)):
             curve.set_data(self.targets, line)
-            name.set(y=height, visible=0 < line[-1] <= self.top)
+            text.set(y=height, visible=0 < line[-1] <= self.top)
         self.beta = beta
 
     def move(self, lam: float, c: float, beta: float) -> tuple[str, str]:

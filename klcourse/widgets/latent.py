@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib as mpl
 import numpy as np
 import torch
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -119,15 +122,17 @@ class LatentExplorer(Widget):
         self.slice = fig.add_axes((0.43, 0.37, 0.27, 0.51), anchor="W")
         self.big = fig.add_axes((0.735, 0.37, 0.25, 0.48))
         self.strip = fig.add_axes((0.01, 0.01, 0.98, 0.22))
-        self.shown = None  # the i, j of the map as it is drawn
+        self.dots: list[Artist] = []
+        self.shown: tuple[int, int] | None = None  # the i, j of the map as it is drawn
         edge = OFFSETS[-1] + 0.5
-        picture = dict(vmin=0, vmax=1, cmap="gray_r", interpolation="nearest")
+        picture: dict[str, Any] = dict(vmin=0, vmax=1, cmap="gray_r", interpolation="nearest")
         for ax in (self.slice, self.big, self.strip):
             ax.grid(False)
         size = len(OFFSETS) * SIDE
         self.around = self.live(self.slice.imshow(np.zeros((size, size)), extent=(-edge, edge, -edge, edge), **picture))
         self.slice.set(xticks=OFFSETS[::3], yticks=OFFSETS[::3])
-        self.frame = self.live(self.slice.add_patch(Rectangle((0, 0), 1, 1, fill=False, color=MARK, linewidth=3)))
+        self.frame = self.live(Rectangle((0, 0), 1, 1, fill=False, color=MARK, linewidth=3))
+        self.slice.add_patch(self.frame)
         self.digit = self.live(self.big.imshow(np.zeros((SIDE, SIDE)), **picture))
         self.big.set(xticks=[], yticks=[], title="mean image E[x|z]")
         for spine in self.big.spines.values():
@@ -136,7 +141,8 @@ class LatentExplorer(Widget):
         self.film = self.live(self.strip.imshow(np.zeros((SIDE, width)), extent=(0, width, SIDE, 0), **picture))
         self.strip.set(xlim=(0, width), ylim=(SIDE + 1, -12))
         self.strip.set_axis_off()
-        self.here = self.live(self.strip.add_patch(Rectangle((0, 0), SIDE, SIDE, fill=False, color=MARK, linewidth=3)))
+        self.here = self.live(Rectangle((0, 0), SIDE, SIDE, fill=False, color=MARK, linewidth=3))
+        self.strip.add_patch(self.here)
         self.names = [
             self.live(self.strip.text(x, -2, "", ha=ha, va="bottom", fontsize=13))
             for x, ha in ((0, "left"), (width, "right"))
@@ -164,7 +170,9 @@ class LatentExplorer(Widget):
 
     def draw_map(self, i: int, j: int) -> None:
         """The posterior means on latents i and j: standing still until another latent is chosen."""
-        draw_means(self.map, self.mu[:, [i - 1, j - 1]], self.data.test_labels, self.data.label_names)
+        for artist in self.dots:
+            artist.remove()
+        self.dots = draw_means(self.map, self.mu[:, [i - 1, j - 1]], self.data.test_labels, self.data.label_names)
         self.map.set(xlabel=f"mean of latent {i}", ylabel=f"mean of latent {j}")
         self.slice.set(xlabel=f"a, along latent {i}", ylabel=f"b, along latent {j}")
         self.shown = i, j
@@ -214,17 +222,17 @@ class LatentExplorer(Widget):
         ).replace("-", "−")
 
 
-def draw_means(ax: Axes, means: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> None:
-    """Posterior means (N, 2) in an emptied part of `ax`: a colour a class, its name at the class's median."""
-    for artist in getattr(ax, "means", []):
-        artist.remove()
+def draw_means(ax: Axes, means: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> list[Artist]:
+    """Posterior means (N, 2) on `ax`: a colour a class, its name at the class's median; what was drawn."""
     palette = mpl.colormaps["tab10"]
-    drawn = [ax.scatter(*means.T, s=10, alpha=0.6, c=palette(labels % 10), linewidths=0)]
+    drawn: list[Artist] = [ax.scatter(means[:, 0], means[:, 1], s=10, alpha=0.6, c=palette(labels % 10), linewidths=0)]
     for k, name in enumerate(names):
         if (chosen := means[labels == k]).size:
+            x, y = np.median(chosen, 0)
             drawn.append(
                 ax.text(
-                    *np.median(chosen, 0),
+                    x,
+                    y,
                     name,
                     color=palette(k % 10),
                     weight="bold",
@@ -233,6 +241,6 @@ def draw_means(ax: Axes, means: np.ndarray, labels: np.ndarray, names: tuple[str
                     bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1},
                 )
             )
-    ax.means = drawn
     reach = max(3.2, 1.08 * np.abs(means).max())
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+    return drawn

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 
 from klcourse.exact import dynamics, linear_gaussian, regimes
@@ -94,7 +95,8 @@ def training_runs(data_var: float, beta: float, lam: float, c: float, hinge: str
         first, rest = values[: 2 * BLOCK + 1], values[2 * BLOCK + 1 :]
         return np.concatenate([first, rest.reshape(-1, BLOCK, len(STARTS)).mean(1)])
 
-    return LinearGaussianVAE(*(thin(part) for part in (path.w, path.v, path.s2, path.b, path.m)), data_var=data_var)
+    w, v, s2, b, m = (thin(part) for part in (path.w, path.v, path.s2, path.b, path.m))
+    return LinearGaussianVAE(w, v, s2, b, m, data_var=data_var)
 
 
 class PhasePortrait(Widget):
@@ -128,7 +130,8 @@ class PhasePortrait(Widget):
         """The plane on the left, rate against information on the right."""
         ax, plane = fig.subplots(1, 2, width_ratios=[1.35, 1])
         self.w, self.v = np.meshgrid(np.linspace(-WIDTH, WIDTH, 81), np.linspace(-EDGE, EDGE, 81))
-        self.ax, self.bands = ax, None
+        self.ax = ax
+        self.bands: QuadContourSet | None = None
         self.line = np.linspace(-WIDTH, WIDTH, 521)
         self.live(ax.plot(self.line, self.line, color=MODULE_A, linestyle=(0, (4, 2)))[0])
         self.reply = self.live(ax.plot(self.line, self.line, color=MODULE_B)[0])

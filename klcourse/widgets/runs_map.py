@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,7 +53,7 @@ class RunsMap:
             self.drawn.text(0.15, y, name, va="center", ha="right", fontsize=13)
             for name, y in (("test", 5 / 6), ("again", 3 / 6), ("new", 1 / 6))
         ]
-        plain = dict(va="center", fontsize=12, parse_math=False)  # a sentence may hold dollar signs
+        plain: dict[str, Any] = dict(va="center", fontsize=12, parse_math=False)  # a sentence may hold dollar signs
         self.words = [self.drawn.text(0, y, "", **plain) for y in np.linspace(0.95, 0.05, 6)]
         self.notes = {
             "history": fig.text(0.505, 0.7, "", va="center", fontsize=12),
@@ -139,13 +141,15 @@ class RunsMap:
         self.target.set_ydata([c, c])
         heights = {"c": c}
         for column, lines in self.lines.items():
-            last = []
-            for k, line in enumerate(lines):
-                epochs, y = runs.curves(here["run"].iloc[k], column) if k < len(here) else ([], [])
+            last: list[float] = []
+            for line in lines[len(here) :]:
+                line.set_data([], [])
+            for line, run in zip(lines, here["run"]):
+                epochs, y = runs.curves(run, column)
                 line.set_data(epochs, y)
                 last += list(y[-1:])
             heights[column] = min(float(np.mean(last)), TOP_RATE) if last else 0.0
-        order = sorted(heights, key=heights.get)
+        order = sorted(heights, key=heights.__getitem__)
         places = spread([heights[column] for column in order], 0.14 * TOP_RATE)
         for column, height in zip(order, places + max(0.0, 0.05 * TOP_RATE - places[0])):  # none below the axis
             self.names[column].set_y(height)
@@ -154,7 +158,8 @@ class RunsMap:
     def draw_samples(self, found: dict | None) -> None:
         """Test examples, the same drawn again from their z, and new ones."""
         pictures = found is not None and isinstance(found["samples"], np.ndarray)
-        for artist in (self.digits, *self.rows):
+        pixels: tuple[Artist, ...] = (self.digits, *self.rows)
+        for artist in pixels:
             artist.set_visible(pictures)
         for text in self.words:
             text.set_visible(found is not None and not pictures)
@@ -174,5 +179,5 @@ class RunsMap:
 
 def wrap(text: str, width: int) -> str:
     """Lines of at most `width` letters; line ends of the text stay."""
-    whole = dict(break_on_hyphens=False, break_long_words=False)
-    return "\n".join(textwrap.fill(line, width, **whole) for line in text.splitlines())
+    fill = partial(textwrap.fill, width=width, break_on_hyphens=False, break_long_words=False)
+    return "\n".join(map(fill, text.splitlines()))

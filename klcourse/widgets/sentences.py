@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,7 +81,9 @@ class Sentences(Widget):
         ax = fig.add_axes((0.01, 0.01, 0.98, 0.9))
         ax.set(xlim=(0, 1), ylim=(0, 1))
         ax.set_axis_off()
-        plain = dict(va="center", fontsize=15, parse_math=False)  # no mathematics: a sentence may hold dollar signs
+        plain: dict[str, Any] = dict(
+            va="center", fontsize=15, parse_math=False
+        )  # no mathematics: a sentence may hold dollar signs
         heights = np.linspace(0.715, 0.03, len(STEPS) + 2)
         self.heights = heights[1:-1]
         self.ends = [ax.text(0, y, "", style="italic", **plain) for y in (heights[0], heights[-1])]
@@ -90,8 +93,9 @@ class Sentences(Widget):
             ax.text(0.05, y, f"{t:.1f}", ha="right", color="#505050", **plain)
         self.large = self.live(ax.text(0, 0.875, "", color=MARK, linespacing=1.15, **plain | {"fontsize": 22}))
         step = heights[0] - heights[1]
-        self.frame = self.live(ax.add_patch(Rectangle((0.005, 0), 0.99, step, fill=False, color=MARK, linewidth=3)))
-        self.listed = None  # the path whose sentences stand in the rows
+        self.frame = self.live(Rectangle((0.005, 0), 0.99, step, fill=False, color=MARK, linewidth=3))
+        ax.add_patch(self.frame)
+        self.listed: tuple[int, int, str, str | None] | None = None  # the path whose sentences stand in the rows
 
     def update(self, values: dict) -> str:
         """Write the path (or remember it) and mark the sentence at t."""

@@ -113,7 +113,7 @@ class TiltedPrior(Widget):
         labels, lam, d = values["labels"], values["lam"], int(values["d"])
         size = values["g"]
         g = {LABELS[0]: np.zeros(1), LABELS[1]: np.array([size])}.get(labels, abs(size) * norm.ppf(QUANTILES))
-        mean, var = selflabel.tilted_prior(lam, g)
+        mean, var = (np.asarray(part) for part in selflabel.tilted_prior(lam, g))
         for k, line in enumerate(self.codes):
             line.set_visible(k < len(g))
             if k < len(g):

@@ -294,6 +294,34 @@ def test_controls_that_do_not_matter_are_grey():
     assert not slider(panel, "slope").disabled
 
 
+class Many(Lines):
+    """Of its knobs only those of the chosen colour are there."""
+
+    def hidden(self, values):
+        return {"slope", "size"} if values["colour"] == "blue" else {"count"}
+
+
+def test_controls_that_do_not_apply_are_not_shown():
+    widget = Many()
+    widget._panel = panel = Panel(widget)
+
+    def there() -> set[str]:
+        return {name for name, (row, _) in panel._rows.items() if row.layout.display != "none"}
+
+    assert there() == {"slope", "size", "colour", "shown"}
+    slider(panel, "colour").value = "blue"
+    assert there() == {"count", "colour", "shown"}
+    widget.set(slope=2)  # out of sight it can be moved all the same, and shows where it is when it comes back
+    slider(panel, "colour").value = "red"
+    assert there() == {"slope", "size", "colour", "shown"} and slider(panel, "slope").value == 2
+    assert Lines().hidden(Lines().value_dict) == ()
+
+
+def test_drawing_before_there_is_a_figure_is_a_clear_mistake():
+    with pytest.raises(RuntimeError, match="live, still and stale are for figure_setup and update"):
+        Lines().stale()
+
+
 def test_hooks_for_the_browser_tests():
     _, panel = live()
     assert {"klw", "klw-lines"} <= set(panel.box._dom_classes)

@@ -39,17 +39,18 @@ import threading
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+import ipywidgets as ipw
 import numpy as np
+from IPython import get_ipython
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
-from klcourse.widgets.frame.canvas import Canvas
+from klcourse.widgets.frame.canvas import Canvas, SomeArtist
 from klcourse.widgets.frame.controls import Control
-
-if TYPE_CHECKING:
-    from klcourse.widgets.frame.spots import Spot
+from klcourse.widgets.frame.panel import Panel
+from klcourse.widgets.frame.spots import Spot
 
 
 class Widget(ABC):
@@ -75,7 +76,7 @@ class Widget(ABC):
         self._values |= self._checked(values)
         self._start = dict(self._values)
         self._canvas: Canvas | None = None
-        self._panel = None
+        self._panel: Panel | None = None
         self._text = ""
         self._drawing, self._wanted = threading.Lock(), False
         self.rev = 0
@@ -95,7 +96,11 @@ class Widget(ABC):
         """The controls that matter at these values (all by default); the others are greyed out."""
         return values.keys()
 
-    def extras(self) -> list:
+    def hidden(self, values: dict[str, Any]) -> Collection[str]:
+        """The controls that are not shown at these values (none by default): for panels where most do not apply."""
+        return ()
+
+    def extras(self) -> list[ipw.Widget]:
         """More ipywidgets, shown below the controls (none by default)."""
         return []
 
@@ -103,9 +108,9 @@ class Widget(ABC):
         """Places on the picture that can be clicked, as it stands now (none by default); see `spots.Spot`."""
         return ()
 
-    def live(self, artist: Artist) -> Artist:
+    def live(self, artist: SomeArtist) -> SomeArtist:
         """Mark an artist as one that moves, and return it."""
-        return self._canvas.live(artist)
+        return self._made().live(artist)
 
     def still(self, artist: Artist, **properties: Any) -> None:
         """Change an artist that is not live, an axes say; if anything differs, the picture is drawn from nothing."""
@@ -115,7 +120,7 @@ class Widget(ABC):
 
     def stale(self) -> None:
         """Say that something not live has changed (axis limits, ticks): the next picture is drawn from nothing."""
-        self._canvas.stale()
+        self._made().stale()
 
     # --- driving it ------------------------------------------------------------------------------------------
 
@@ -187,12 +192,23 @@ class Widget(ABC):
     def _drawn(self) -> Canvas:
         if self._canvas is None:
             self.redraw()
+        return self._made()
+
+    def _made(self) -> Canvas:
+        if self._canvas is None:
+            raise RuntimeError("there is no figure yet: live, still and stale are for figure_setup and update")
         return self._canvas
 
     @property
     def figure(self) -> Figure:
         """The matplotlib figure as it stands."""
         return self._drawn().figure
+
+    @property
+    def page_size(self) -> tuple[int, int]:
+        """Width and height of the picture in pixels of the page."""
+        canvas = self._drawn()
+        return canvas.width, canvas.height
 
     @property
     def text(self) -> str:
@@ -219,10 +235,7 @@ class Widget(ABC):
         """Put the live widget into the notebook, with a still picture for pages that have no kernel."""
         from IPython.display import Markdown, display
 
-        from klcourse.widgets.frame.panel import Panel
-
         if self._panel is None:
-            self._drawn()
             self._panel = Panel(self)
         canvas = self._drawn()
         bundle = self._panel.view() | {"image/png": canvas.png(), "text/plain": self.alt}
@@ -247,9 +260,10 @@ _alive: dict[str, tuple[str, list[weakref.ref[Widget]]]] = {}
 def _take_the_place_of_the_last(widget: Widget) -> None:
     """Close the widgets which an earlier run of the same notebook cell made: one cell, one live copy."""
     try:
-        parent = get_ipython().kernel.get_parent()  # noqa: F821 (IPython's own)
+        shell: Any = get_ipython()
+        parent = shell.kernel.get_parent()
         cell, run = parent["metadata"]["cellId"], parent["header"]["msg_id"]
-    except (NameError, AttributeError, KeyError):
+    except (AttributeError, KeyError):
         return  # no notebook, or a front end that does not tell
     last, widgets = _alive.get(cell, (run, []))
     if last != run:

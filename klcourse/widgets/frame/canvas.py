@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import struct
 import zlib
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import matplotlib as mpl
 import numpy as np
@@ -31,6 +33,8 @@ LARGE = {
     "lines.markersize": 9,
 }
 
+SomeArtist = TypeVar("SomeArtist", bound=Artist)
+
 
 class Canvas:
     """A figure of `size` inches outside pyplot, `scale` pixels for a pixel of the page.
@@ -46,14 +50,15 @@ class Canvas:
         self.width, self.height = (round(CSS_DPI * inches) for inches in size)
         self._agg = FigureCanvasAgg(self.figure)
         self._live: list[Artist] = []
-        self._background = None
+        self._background: Any = None  # matplotlib's own copy of pixels
 
     @staticmethod
-    def style():
+    def style() -> AbstractContextManager[None]:
         """The course's style with larger type, for as long as the `with` block lasts."""
-        return mpl.rc_context({**mpl.rc_params_from_file(STYLE, use_default_template=False), **LARGE})
+        settings: dict[Any, Any] = dict(mpl.rc_params_from_file(STYLE, use_default_template=False))
+        return mpl.rc_context(settings | LARGE)
 
-    def live(self, artist: Artist) -> Artist:
+    def live(self, artist: SomeArtist) -> SomeArtist:
         """Mark an artist as one that moves; it is drawn on top of everything that stands still."""
         self._live.append(artist)
         return artist
@@ -114,5 +119,5 @@ def png(rgba: np.ndarray) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)  # 8 bits a channel, RGBA
-    data = zlib.compress(lines, level=1)
+    data = zlib.compress(lines.data, level=1)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from html import escape
 from math import log10
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import ipywidgets as ipw
 
 from klcourse.widgets.frame.controls import Choice, Control, Slider, Toggle, number_text
-from klcourse.widgets.frame.spots import Overlay
-
-if TYPE_CHECKING:
-    from klcourse.widgets.frame.base import Widget
+from klcourse.widgets.frame.spots import Overlay, Spot
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 KEYS = (
@@ -25,12 +22,65 @@ KEYS = (
 )
 
 
+class Shown(Protocol):
+    """What a panel shows and moves: all that it knows of its `Widget`."""
+
+    controls: Mapping[str, Control]
+    actions: Mapping[str, str]
+    most_spots: int
+    lines: int
+    rev: int
+
+    @property
+    def name(self) -> str:
+        """For the CSS classes of the page."""
+
+    @property
+    def page_size(self) -> tuple[int, int]:
+        """Width and height of the picture in pixels of the page."""
+
+    @property
+    def text(self) -> str:
+        """The read-out."""
+
+    @property
+    def alt(self) -> str:
+        """What the picture says."""
+
+    @property
+    def value_dict(self) -> dict[str, Any]:
+        """The value of every control."""
+
+    def png(self) -> bytes:
+        """The picture."""
+
+    def spots(self) -> Sequence[Spot]:
+        """Places on it to click."""
+
+    def active(self, values: dict[str, Any]) -> Collection[str]:
+        """The controls that matter at these values."""
+
+    def hidden(self, values: dict[str, Any]) -> Collection[str]:
+        """The controls that are not shown at these values."""
+
+    def extras(self) -> list[ipw.Widget]:
+        """More ipywidgets for the foot."""
+
+    def set(self, **values: Any) -> Any:
+        """Move controls."""
+
+    def reset(self) -> Any:
+        """Move all back."""
+
+    def act(self, label: str) -> Any:
+        """Press a button."""
+
+
 class Panel:
     """Picture, read-out, message, controls and buttons of one `Widget`; the widget calls `picture`, `values`."""
 
-    def __init__(self, widget: Widget) -> None:
-        self.widget = widget
-        self.size = widget._canvas.width, widget._canvas.height
+    def __init__(self, widget: Shown) -> None:
+        self.widget, self.size = widget, widget.page_size
         # The thread that moves the controls from the kernel's side: to it, and to no other, they report nothing.
         # (A reader may move one in another thread at that very moment, and that must count.)
         self._quiet: int | None = None
@@ -89,10 +139,11 @@ class Panel:
             return
         self._quiet = threading.get_ident()
         try:
-            active = self.widget.active(dict(values))
+            active, hidden = self.widget.active(dict(values)), self.widget.hidden(dict(values))
             for name, value in values.items():
                 row, put = self._rows[name]
                 put(value)
+                row.layout.display = "none" if name in hidden else None
                 for part in row.children[:2]:
                     part.disabled = name not in active
             self._put = dict(values)
@@ -137,7 +188,8 @@ class Panel:
     def _slide(self, name: str, change: Mapping[str, Any]) -> None:
         # A page that shows a value rounds it to its slider's grid, and reports that: 0.002 comes back as 0.001995
         # though nobody has touched anything. Less than half a step is no move.
-        if not self.widget.controls[name].near(change["new"], self.widget.value_dict[name]):
+        control = self.widget.controls[name]
+        if not (isinstance(control, Slider) and control.near(change["new"], self.widget.value_dict[name])):
             self._move(name, change)
 
     def _row(self, name: str, control: Control) -> tuple[ipw.Widget, Callable[[Any], None]]:
@@ -167,7 +219,7 @@ class Panel:
             unit = ipw.Label(control.unit, layout={"width": "auto", "flex": "0 0 auto"})
             row = ipw.HBox([main, box, unit], layout=place)
 
-            def put(value: float) -> None:
+            def put(value: Any) -> None:
                 main.value, box.value = value, number_text(value)
         else:
             if isinstance(control, Choice):
@@ -193,11 +245,10 @@ class Panel:
         return button
 
     def _help(self) -> str:
-        rows = "".join(
-            f"<li><b>{escape(c.label)}</b> ({escape(c.allowed)}{', ' + escape(c.unit) if getattr(c, 'unit', '') else ''}): "
-            f"{escape(c.help)}</li>"
-            for c in self.widget.controls.values()
-        )
+        rows = ""
+        for control in self.widget.controls.values():
+            unit = f", {control.unit}" if isinstance(control, Slider) and control.unit else ""
+            rows += f"<li><b>{escape(control.label)}</b> ({escape(control.allowed + unit)}): {escape(control.help)}</li>"
         return f"<details><summary>What the controls do</summary><ul>{rows}</ul><p>{KEYS}</p></details>"
 
     # --- display ---------------------------------------------------------------------------------------------
