@@ -191,7 +191,8 @@ class Cockpit(Widget):
 
     def active(self, values: dict[str, Any]) -> set[str]:
         """The knobs that the objective has; the others wait for one that does."""
-        return {"objective", "lr"} | set(knobs_of(find_objective(values["objective"])))
+        own = knobs_of(find_objective(values["objective"]))
+        return {"objective", "lr"} | {name for name, what in own.items() if what.shown}
 
     def hidden(self, values: dict[str, Any]) -> set[str]:
         """Knobs that belong to another objective than the one in force."""
