@@ -7,6 +7,7 @@ WORKERS ?= 2
 PROFILE ?= quick
 LAB_ARGS ?=
 TEST_ARGS ?=
+COVERAGE := --cov=klcourse --cov-report=term:skip-covered --cov-fail-under=90
 
 .DEFAULT_GOAL := help
 .PHONY: help lab test test-browser setup notebooks slides lint clean FORCE
@@ -40,7 +41,7 @@ help:
 	@echo "make test-browser  only the tests in a real browser: every notebook, every slider, slides (needs Chromium)"
 	@echo "make slides     build slide decks that need no network: build/slides/*.html (NB=01_elbo for one, CODE=1 with code)"
 	@echo "make notebooks  run the notebooks and store their outputs (NB=01_elbo for one, PROFILE=full for long)"
-	@echo "make lint       ruff over the package and the tests"
+	@echo "make lint       mistakes, layout, docstrings and types of the code (ruff, mypy)"
 	@echo "make clean      remove .venv and everything else that was generated"
 	@echo ""
 	@echo "Linux without an NVIDIA GPU: add TORCH=cpu to the first command and save about 2.5 GB."
@@ -71,8 +72,9 @@ lab: setup
 	"$(PY)" -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir=. $(LAB_ARGS) notebooks/00_start_here.ipynb
 
 # One thread per process: the workers would otherwise fight for the cores.
+# Coverage of the package counts only if everything runs; what notebook kernels run is not counted.
 test: setup
-	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} "$(PY)" -m pytest -n $(WORKERS) --dist loadfile $(TEST_ARGS)
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} "$(PY)" -m pytest -n $(WORKERS) --dist loadfile $(if $(TEST_ARGS),$(TEST_ARGS),$(COVERAGE))
 
 # The same as in `make test`, which skips them where there is no browser; here that is an error.
 test-browser: setup
@@ -86,9 +88,10 @@ notebooks: $(STAMP)
 	"$(PY)" -m klcourse.publish.normalise --profile $(PROFILE) $(NB)
 
 lint: $(STAMP)
-	@"$(PY)" -m ruff --version >/dev/null 2>&1 || "$(PY)" -m pip install --quiet "ruff==0.17.6"
 	"$(PY)" -m ruff check klcourse tests
+	"$(PY)" -m ruff format --check klcourse tests
+	"$(PY)" -m mypy
 
 clean:
-	rm -rf .venv .venv-ci build dist *.egg-info .pytest_cache .hypothesis .ruff_cache
+	rm -rf .venv .venv-ci build dist *.egg-info .pytest_cache .hypothesis .ruff_cache .mypy_cache .coverage .coverage.*
 	find klcourse tests notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +

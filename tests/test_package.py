@@ -3,12 +3,13 @@
 import ast
 import importlib
 import inspect
-import pkgutil
+import json
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -18,27 +19,54 @@ import klcourse
 
 PACKAGE = Path(klcourse.__file__).parent
 
-# Imports go only downwards. What stands on one line may import each other.
+# Imports go only downwards. What stands on one line does not import each other. The public face, klcourse/__init__.py,
+# stands above all: it names what there is and loads it when it is asked for.
 LAYERS = [
     {"__main__"},
     {"doctor"},
-    {"widgets", "exercises", "figures", "plots", "notebook"},
-    {"studies", "sweep"},
-    {"runs", "run_files"},
+    {"publish"},
+    {"live"},
+    {"widgets"},
+    {"exercises"},
+    {"figures"},
+    {"plots", "notebook"},
+    {"sweep"},
+    {"runs"},
+    {"studies"},
     {"training"},
-    {"generation", "metrics", "objectives", "models"},
-    {"data", "system"},
-    {"ledger", "games", "exact"},
+    {"measure"},
+    {"models", "catalogue"},
+    {"objectives"},
+    {"gaussians", "data", "system", "version"},
+    {"ledger"},
+    {"games"},
+    {"exact"},
 ]
-LEVEL = {name: -depth for depth, names in enumerate(LAYERS) for name in names}
-NO_TORCH = ("data", "ledger", "games", "exact", "notebook", "studies")
+DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
+
+# Theory, data, figures, and what objectives are called: of use without PyTorch, so not one of their modules imports it.
+NO_TORCH = {"data", "ledger", "games", "exact", "notebook", "studies", "objectives", "gaussians", "plots", "figures"}
+NO_TORCH |= {"catalogue", "doctor", "publish", "system", "version"}
 
 # Module names that are not the distribution's name.
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "IPython": "ipython", "xdist": "pytest-xdist"}
+DISTRIBUTIONS = {
+    "sklearn": "scikit-learn",
+    "IPython": "ipython",
+    "xdist": "pytest-xdist",
+    "mathjax": "django-static-mathjax",
+}
 
 
 def files() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
+
+
+def dotted(path: Path) -> str:
+    """The name a file is imported by: klcourse/data/fetch.py -> klcourse.data.fetch, and __init__.py -> klcourse.data."""
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {dotted(path): path for path in files()}
 
 
 def unit(path: Path) -> str:
@@ -48,9 +76,12 @@ def unit(path: Path) -> str:
 
 
 def imports(path: Path) -> set[str]:
-    """Absolute names of everything a file imports, inside functions too: a.b.c for `from a.b import c`."""
+    """Absolute names of everything a file imports, anywhere in its text: a.b.c for `from a.b import c`.
+
+    Inside functions, under TYPE_CHECKING and relative ones count like any other.
+    """
     found = set()
-    package = (klcourse.__name__, *path.relative_to(PACKAGE).parts[:-1]) if PACKAGE in path.parents else ()
+    package = path.relative_to(PACKAGE.parent).parts[:-1] if PACKAGE in path.parents else ()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
@@ -60,43 +91,163 @@ def imports(path: Path) -> set[str]:
     return found
 
 
+def own(name: str) -> str | None:
+    """The module of the package that an absolute name belongs to: klcourse.games for klcourse.games.Game."""
+    while name and name not in MODULES:
+        name = name.rpartition(".")[0]
+    return name or None
+
+
 @pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_go_only_downwards(path):
-    name = unit(path)
-    if name == "__init__":
-        assert not imports(path)
+    if (name := unit(path)) == "__init__":
         return
-    assert name in LEVEL, f"klcourse/{name} has no layer yet: add it to LAYERS in this file"
+    assert name in DEPTH, f"klcourse/{name} has no layer yet: add it to LAYERS in this file"
     for target in imports(path):
-        if target.startswith("klcourse.") and (other := target.split(".")[1]) in LEVEL and other != name:
-            assert LEVEL[other] <= LEVEL[name], f"{path.name} imports {target}, a higher layer"
+        if (module := own(target)) and (other := unit(MODULES[module])) != name:
+            assert other != "__init__", f"{path.name} imports {target}: the public face is for readers"
+            assert DEPTH[other] > DEPTH[name], f"{path.name} imports {target}, which is no lower layer"
+
+
+def test_nothing_imports_what_makes_the_course():
+    """klcourse.publish needs packages that a reader does not have."""
+    for path in files():
+        assert unit(path) == "publish" or not any(name.startswith("klcourse.publish") for name in imports(path)), path
+
+
+def graph() -> dict[str, set[str]]:
+    """Module -> modules of the package that it imports, wherever in its text.
+
+    The `__init__` of a package counts as a module, and importing klcourse.games.game from elsewhere imports klcourse.games
+    too. From within the package it does not: that `__init__` is being imported already, and a module which imports its
+    neighbour asks nothing of it.
+    """
+    edges: dict[str, set[str]] = {}
+    for name, path in MODULES.items():
+        edges[name] = {module for target in imports(path) if (module := own(target))}
+        for module in list(edges[name]):
+            parents = {module.rsplit(".", n)[0] for n in range(1, module.count(".") + 1)}
+            edges[name] |= {parent for parent in parents if not f"{name}.".startswith(f"{parent}.")}
+        edges[name].discard(name)  # a package that imports one of its own modules
+    return edges
+
+
+def circles(edges: dict[str, set[str]]) -> list[list[str]]:
+    """One circle for every way back that a walk along the edges finds; empty if there is none."""
+    found, done, trail = [], set(), []
+
+    def walk(name: str) -> None:
+        trail.append(name)
+        for other in sorted(edges[name]):
+            if other in trail:
+                found.append([*trail[trail.index(other) :], other])
+            elif other not in done:
+                walk(other)
+        done.add(trail.pop())
+
+    for name in edges:
+        if name not in done:
+            walk(name)
+    return found
+
+
+def test_modules_do_not_import_each_other_in_a_circle():
+    assert [" -> ".join(circle) for circle in circles(graph())] == []
+
+
+def test_the_search_for_circles_finds_them():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == [["b", "c", "b"]]
+    assert circles({"d": {"a"}, "a": {"b", "c"}, "b": {"c"}, "c": {"a"}}) == [["a", "b", "c", "a"]]
 
 
 def test_the_import_reader_understands_relative_imports(tmp_path):
-    folder = PACKAGE / "data"
-    assert any(name.startswith("klcourse.data.") for name in imports(folder / "__init__.py"))
+    assert any(name.startswith("klcourse.widgets.frame.") for name in imports(PACKAGE / "widgets/frame/__init__.py"))
     source = tmp_path / "a.py"
     source.write_text("import a.b\nfrom c import d\ndef f():\n    from klcourse.runs import run\n")
     assert imports(source) == {"a.b", "c.d", "klcourse.runs.run"}
+    assert own("klcourse.games.Game") == "klcourse.games" and own("klcourse") == "klcourse" and own("torch.nn") is None
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in NO_TORCH if (PACKAGE / name).exists() or (PACKAGE / f"{name}.py").exists()]
-)
-def test_theory_and_data_do_not_import_torch(name):
-    code = f"import sys, klcourse.{name}; sys.exit('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr or f"klcourse.{name} imports torch"
+# ---- what importing does ------------------------------------------------------------------------------------
+
+WATCH = """
+import importlib, importlib.abc, json, logging, os, random, signal, sys, threading, warnings
+
+class Without(importlib.abc.MetaPathFinder):
+    "As if these packages were not installed."
+    def __init__(self, names):
+        self.names = names
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in self.names:
+            raise ModuleNotFoundError(f"no {name} here", name=name)
+
+def failures(names):
+    "Module -> what its import says, for those that fail."
+    found = {}
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            found[name] = f"{type(error).__name__}: {error}"
+    return found
+
+def state():
+    "What an import must leave alone."
+    import matplotlib, numpy, pandas, torch
+    return {
+        "signal handlers": {str(s): str(signal.getsignal(s)) for s in signal.valid_signals()},
+        "warnings": [str(f) for f in warnings.filters],
+        "logging": [(log.level, len(log.handlers)) for log in map(logging.getLogger, (None, "distributed", "matplotlib"))],
+        "rcParams": {k: str(matplotlib.rcParams[k]) for k in matplotlib.rcParams if k != "backend"},
+        "torch": [torch.get_num_threads(), torch.get_num_interop_threads(), str(torch.get_default_dtype()),
+                  torch.initial_seed(), torch.is_grad_enabled(), torch.are_deterministic_algorithms_enabled()],
+        "numpy": [numpy.geterr(), str(numpy.random.get_state()), numpy.get_printoptions()],
+        "pandas": [str(pandas.get_option(o)) for o in ("display.precision", "display.max_rows", "mode.copy_on_write")],
+        "random": str(random.getstate()),
+        "environment": [dict(os.environ), os.getcwd(), sys.path, str(sys.excepthook), sys.getrecursionlimit()],
+        "threads": [t.name for t in threading.enumerate()],
+    }
+"""
 
 
-def test_import_klcourse_imports_nothing_else():
-    code = "import sys; old = set(sys.modules); import klcourse; print(set(sys.modules) - old - {'klcourse'})"
-    done = subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "set()"
+def watched(code: str, *values: object) -> Any:
+    """Run code after WATCH in a fresh process, `values` as its list of the same name; what it puts into `result`."""
+    code = f"{WATCH}\nvalues = json.loads(sys.argv[1])\n{code}\nprint(json.dumps(result))"
+    command = [sys.executable, "-c", code, json.dumps(values)]
+    done = subprocess.run(command, cwd=PACKAGE.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
-def modules():
-    return ["klcourse", *(m.name for m in pkgutil.walk_packages([str(PACKAGE)], "klcourse."))]
+def test_theory_data_figures_and_objectives_do_without_torch():
+    names = [name for name, path in MODULES.items() if unit(path) in NO_TORCH]
+    code = "sys.meta_path.insert(0, Without(['torch'])); result = failures(values[0]), 'torch' in sys.modules"
+    assert watched(code, names) == [{}, False]
+
+
+def test_a_reader_needs_no_optional_package(project):
+    """Everything but klcourse.publish imports without the packages of the extras."""
+    extras = set().union(*map(named, project["optional-dependencies"].values()))
+    modules = {name: module for module, name in DISTRIBUTIONS.items()}
+    absent = [modules.get(name, name.replace("-", "_")) for name in sorted(extras)]
+    names = [name for name, path in MODULES.items() if unit(path) != "publish"]
+    code = "sys.meta_path.insert(0, Without(values[0])); result = failures(values[1])"
+    assert watched(code, absent, names) == {}
+
+
+def test_importing_a_module_changes_nothing_else():
+    """No handler, filter, seed, thread, setting or style is touched by an import, once the packages it needs are there."""
+    needed = {name.rpartition(".")[0] or name for path in files() for name in imports(path)}
+    others = sorted(name for name in needed if name.split(".")[0] not in {"klcourse", *sys.stdlib_module_names})
+    code = """
+failures(values[0])
+before = state()
+failed = failures(values[1])
+after = state()
+result = failed, [name for name in before if before[name] != after[name]]
+"""
+    assert watched(code, others, list(MODULES)) == [{}, []]
 
 
 def public(module):
@@ -110,7 +261,7 @@ def public(module):
     ]
 
 
-@pytest.mark.parametrize("name", modules())
+@pytest.mark.parametrize("name", MODULES)
 def test_everything_public_has_a_docstring(name):
     module = importlib.import_module(name)
     assert (module.__doc__ or "").strip(), f"{name} has no docstring"
@@ -129,6 +280,10 @@ def test_everything_public_has_a_docstring(name):
 def pins(path: Path) -> dict[str, str]:
     lines = (line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
     return dict(line.split("==") for line in lines if "==" in line)
+
+
+def named(texts: list[str]) -> set[str]:
+    return {Requirement(text).name for text in texts}
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +314,7 @@ def test_what_is_tested_is_the_floor_of_its_range(root, ranges):
 def test_binder_has_the_same_pins_without_test_tools(root, project):
     binder, pinned = pins(root / "binder" / "requirements.txt"), pins(root / "requirements.txt")
     assert binder.pop("torch") == pinned["torch"] + "+cpu"
-    needed = {Requirement(text).name for text in project["dependencies"]} - {"torch"}
+    needed = named(project["dependencies"]) - {"torch"}
     assert binder == {name: pinned[name] for name in needed}
     lines = (root / "binder" / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert "-e ." in lines and "--extra-index-url https://download.pytorch.org/whl/cpu" in lines
@@ -168,23 +323,22 @@ def test_binder_has_the_same_pins_without_test_tools(root, project):
 
 
 def test_everything_imported_is_a_declared_dependency(root, project):
-    main = {Requirement(text).name for text in project["dependencies"]}
-    test = main | {Requirement(text).name for text in project["optional-dependencies"]["test"]}
-    main |= {Requirement(text).name for text in project["optional-dependencies"]["cluster"]}
-    own = {"klcourse"} | {path.stem for path in (root / "tests").rglob("*.py")} | {"tests"}
-    for folder, declared in (PACKAGE, main), (root / "tests", test):
-        for path in folder.rglob("*.py"):
-            names = {name.split(".")[0] for name in imports(path)} - set(sys.stdlib_module_names) - own
-            if folder == PACKAGE:  # relative imports of the top level
-                names -= {unit(other) for other in files()}
-            undeclared = {DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in names} - declared
-            assert not undeclared, f"{path.relative_to(root)} imports {undeclared}: add it to pyproject and requirements"
+    main = named(project["dependencies"])
+    extras = {extra: named(texts) for extra, texts in project["optional-dependencies"].items()}
+    for path in (*files(), *(root / "tests").rglob("*.py")):
+        if PACKAGE not in path.parents:
+            declared = main | extras["test"]
+        else:
+            declared = main | extras["publish" if unit(path) == "publish" else "cluster"]
+        names = {name.split(".")[0] for name in imports(path)} - {"klcourse", "tests", *sys.stdlib_module_names}
+        undeclared = {DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in names} - declared
+        assert not undeclared, f"{path.relative_to(root)} imports {undeclared}: add it to pyproject and requirements"
 
 
 def test_optional_packages_are_tested_and_loaded_only_where_they_are_used(project):
     extras = project["optional-dependencies"]
-    assert set(extras["cluster"]) <= set(extras["test"])
-    optional = {Requirement(text).name for text in extras["cluster"]}
+    assert {*extras["cluster"], *extras["publish"]} <= set(extras["test"])
+    optional = named(extras["cluster"])
     for path in files():
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in tree.body:
@@ -194,7 +348,7 @@ def test_optional_packages_are_tested_and_loaded_only_where_they_are_used(projec
 
 
 def test_readme_gives_every_dependency_its_reason(root, ranges):
-    rows = re.findall(r"^\| `([\w-]+)` \| (.+?) \|$", (root / "README.md").read_text(encoding="utf-8"), re.M)
+    rows = re.findall(r"^\| `([\w-]+)` \| ([^|]+) \|$", (root / "README.md").read_text(encoding="utf-8"), re.M)
     assert {name for name, _ in rows} == ranges.keys()
     assert all(len(reason) > 10 for _, reason in rows)
 

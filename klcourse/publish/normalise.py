@@ -136,9 +136,11 @@ def update(path: Path, profile: str = "quick") -> Cost:
 
 
 def find(names: list[str]) -> list[Path]:
-    """The notebook files for names like 01_elbo, 01_elbo.ipynb or a path; all of the course for none."""
+    """The notebook files for names like 01_elbo, 01_elbo.ipynb or a path; all of them for none; FileNotFoundError says which there are."""
     if not names:
-        return sorted(NOTEBOOKS.glob("*.ipynb"))
+        if not (paths := sorted(NOTEBOOKS.glob("*.ipynb"))):
+            raise FileNotFoundError(f"no notebooks in {NOTEBOOKS}: install the package from its folder, pip install -e .")
+        return paths
     paths = []
     for name in names:
         path = Path(name)

@@ -6,11 +6,11 @@ import nbformat
 import papermill
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from test_notebook_smoke import smoke
 
 from klcourse.publish import normalise
 from klcourse.publish.cost import MEMORY_LIMIT_MIB, over_memory
 from klcourse.publish.rules import WIDGET_VIEW, problems
+from tests.notebooks.test_notebook_smoke import smoke
 
 BLOCK = "x = b'x' * (200 * 2**20)"  # 200 MiB that the measurement has to see
 
