@@ -20,6 +20,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any, Self
 
 import ipywidgets as ipw
@@ -189,12 +190,12 @@ class Cockpit(Widget):
         """The instruments."""
         self._instruments = Instruments(fig, self.data, self._shown.cpu(), self.live, self.still)
 
-    def active(self, values: dict[str, Any]) -> set[str]:
+    def active(self, values: dict[str, Any]) -> AbstractSet[str]:
         """The knobs that the objective has; the others wait for one that does."""
         own = knobs_of(find_objective(values["objective"]))
         return {"objective", "lr"} | {name for name, what in own.items() if what.shown}
 
-    def hidden(self, values: dict[str, Any]) -> set[str]:
+    def hidden(self, values: dict[str, Any]) -> AbstractSet[str]:
         """Knobs that belong to another objective than the one in force."""
         return set(self.controls) - {"objective", "lr", *SHARED} - self.active(values)
 
@@ -293,7 +294,7 @@ def controls(knobs: dict[str, Any], *, wide: bool) -> dict[str, Control]:
         if offered or name in knobs:
             found[name] = control(name, offered or users, knobs.get(name), wide)
     menu = "; ".join(f"{name}: {cls.formula or cls.title}" for name, cls in OBJECTIVES.items())
-    names = dict.fromkeys((*OBJECTIVES, knobs["objective"]))
+    names = tuple(dict.fromkeys((*OBJECTIVES, knobs["objective"])))
     return {
         "objective": Choice("loss", knobs["objective"], names, help=f"What is minimised. {menu}."),
         **found,
@@ -309,17 +310,25 @@ def control(name: str, users: dict[str, Knob], value: Any, wide: bool) -> Contro
     text = f"{about[:1].upper()}{about[1:]}."
     if first.kind is bool:
         return Toggle(sign(name), value, help=text)
-    if first.choices:
-        return Choice(sign(name), value, first.choices, help=text)
-    ranges = [what.live.for_decoder(wide) for what in users.values() if what.live is not None]
-    low = first.low
-    high = first.high if first.high < math.inf else max((top for top, _ in ranges), default=max(4 * value, 1.0))
-    step = ranges[0][1] if ranges else ceiling((high - low) / 50)
+    if first.kind is str:
+        words = [word for what in users.values() for word in (*what.choices, what.default, value) if word is not None]
+        words = list(dict.fromkeys(map(str, words))) or [""]
+        return Choice(sign(name), words[0] if value is None else str(value), words, help=text)
+    value = max(first.low, 0.0) if value is None else value  # one without a default must be given where its method is chosen
+    high = max(reach(what, value, wide) for what in users.values())
+    low = max(min(what.low for what in users.values()), -high)  # the smallest allowed may be −∞
+    step = next((what.live.for_decoder(wide)[1] for what in users.values() if what.live), ceiling((high - low) / 50))
     if first.kind is int:
-        return Slider(sign(name), int(value), int(low), int(max(high, 2 * value)), max(1, int(step)), first.unit, text)
-    return Slider(
-        sign(name), float(value), low, high if first.high < math.inf else max(high, 2.0 * value), step, first.unit, text
-    )
+        return Slider(sign(name), int(value), int(low), int(high), max(1, int(step)), first.unit, text)
+    return Slider(sign(name), float(value), float(low), float(high), step, first.unit, text)
+
+
+def reach(what: Knob, value: float, wide: bool) -> float:
+    """How far the slider of a knob goes that now has this value."""
+    if what.high < math.inf:
+        return what.high
+    top = what.live.for_decoder(wide)[0] if what.live else 4 * abs(float(what.default or value)) or 1.0
+    return max(top, 2 * abs(value))
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from torch import Tensor
 
 from klcourse.data import Dataset
 from klcourse.live.steering import LiveRun, Move
 from klcourse.models import SIDE
 from klcourse.objectives import all_knobs
+from klcourse.plots import DARK, GREEN, GREY, INFORMATION, RATE
+from klcourse.widgets.frame.canvas import SomeArtist
 
-RATE, INFORMATION, DUTY, GREY = "#0072B2", "#D55E00", "#009E73", "#707070"
+DUTY = GREEN
 BATCHES = 50  # over which the duty cycle is counted
 POINTS = 400  # of a curve; more than that cannot be told apart
 MARKS = 6  # knob moves that are named on the time axis, the latest ones
@@ -60,16 +64,23 @@ def rolling(values: np.ndarray, window: int) -> np.ndarray:
     return (total[n] - total[np.maximum(n - window, 0)]) / np.minimum(n, window)
 
 
+class Live(Protocol):
+    """`Widget.live`: marks an artist as one that moves, and returns it."""
+
+    def __call__(self, artist: SomeArtist) -> SomeArtist:
+        """The same artist."""
+
+
 class Instruments:
     """Draws a run into a figure; `live` and `still` are the `Widget`'s. `shown` are the test examples to draw again."""
 
-    def __init__(self, fig: Figure, data: Dataset, shown: Tensor, live: Callable[[Artist], Artist], still: Callable):
+    def __init__(self, fig: Figure, data: Dataset, shown: Tensor, live: Live, still: Callable[..., None]):
         self.data, self.live, self.still = data, live, still
-        left, right = fig.add_gridspec(1, 2, width_ratios=(1.28, 1))
-        top, bottom = left.subgridspec(2, 1, height_ratios=(1.9, 1))
-        upper, lower = right.subgridspec(2, 1, height_ratios=(1, 1.12))
-        self.rate, self.duty = fig.add_subplot(top), fig.add_subplot(bottom)
-        self.distortion, self.samples = fig.add_subplot(upper), fig.add_subplot(lower)
+        halves = fig.add_gridspec(1, 2, width_ratios=(1.28, 1))
+        left = halves[0].subgridspec(2, 1, height_ratios=(1.9, 1))
+        right = halves[1].subgridspec(2, 1, height_ratios=(1, 1.12))
+        self.rate, self.duty = fig.add_subplot(left[0]), fig.add_subplot(left[1])
+        self.distortion, self.samples = fig.add_subplot(right[0]), fig.add_subplot(right[1])
         self._marks: list[Artist] = []
         self._curves()
         self._pictures(shown)
@@ -77,14 +88,14 @@ class Instruments:
     # --------------------------------------------------------------------------------------------- what stands still
 
     def _curves(self) -> None:
-        thick = dict(linewidth=2.4, solid_capstyle="round")
+        thick: dict[str, Any] = dict(linewidth=2.4, solid_capstyle="round")
         self.target = self._line(self.rate, color=GREY, linewidth=1.6, linestyle="--", drawstyle="steps-post")
         self.rate_now = self._line(self.rate, color=RATE, linewidth=0.9, alpha=0.35)
         self.rate_mean = self._line(self.rate, color=RATE, **thick)
         self.mi = self._line(self.rate, color=INFORMATION, marker="o", markersize=5.5, **thick)
         self.duty_line = self._line(self.duty, color=DUTY, **thick)
-        self.distortion_now = self._line(self.distortion, color="#444444", linewidth=0.9, alpha=0.35)
-        self.distortion_mean = self._line(self.distortion, color="#444444", **thick)
+        self.distortion_now = self._line(self.distortion, color=DARK, linewidth=0.9, alpha=0.35)
+        self.distortion_mean = self._line(self.distortion, color=DARK, **thick)
         for ax, title, unit in (
             (self.rate, "", "nats"),
             (self.duty, f"duty cycle, last {BATCHES} batches", "share"),
@@ -107,7 +118,7 @@ class Instruments:
         self._limit(self.duty, 100, 0, 1)
         self._limit(self.distortion, 100, 0, 1000)  # the widest labels there will be: the layout is made for them
 
-    def _line(self, ax: Axes, **style) -> Artist:
+    def _line(self, ax: Axes, **style: Any) -> Line2D:
         return self.live(ax.plot([], [], **style)[0])
 
     def _pictures(self, shown: Tensor) -> None:
@@ -116,7 +127,7 @@ class Instruments:
         n = len(shown)
         if self.data.kind == "image":
             ax.set_title("test digits, redrawn from z", fontsize=13)
-            look = dict(vmin=0, vmax=1, aspect="equal", interpolation="nearest")
+            look: dict[str, Any] = dict(vmin=0, vmax=1, aspect="equal", interpolation="nearest")
             self.digits = self.live(ax.imshow(np.zeros((SIDE, n * SIDE)), extent=(0, n, 1, 0), **look))
             ax.imshow(np.concatenate(list(shown.numpy().reshape(n, SIDE, SIDE)), 1), extent=(0, n, 0, -1), **look)
             ax.set(xlim=(0, n), ylim=(1.05, -1.05))
@@ -204,7 +215,7 @@ class Instruments:
                 text,
                 transform=self.rate.get_xaxis_transform(),
                 fontsize=12,
-                color="#202020",
+                color=DARK,
                 va="top",
                 ha="right" if leftwards else "left",
                 bbox={"facecolor": "white", "alpha": 0.6, "edgecolor": "none", "pad": 0.5},

@@ -29,7 +29,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -84,11 +84,12 @@ class LiveRun:
     ):
         self._make_trainer, self.on_change = make_trainer, on_change
         self.trainer = make_trainer()
-        self._first = replace(self.trainer.objective)
+        self._first = with_knobs(self.trainer.objective)
         self._start = self._complete({"objective": self._first.name, "lr": self.trainer.lr} | (knobs or {}))
         self.check(self._start)
         self._state = threading.RLock()  # held by whoever starts, pauses, resets
-        self._stop, self._training, self._thread = threading.Event(), False, None
+        self._stop, self._training = threading.Event(), False
+        self._thread: threading.Thread | None = None
         self._stepped = threading.Condition()
         self.extras = list(extras(self))
         self._begin()
@@ -115,7 +116,7 @@ class LiveRun:
         """The objective for these knobs."""
         name = canonical(knobs["objective"])
         if name == self._first.name:
-            return replace(self._first, **{k: knobs[k] for k in knobs_of(type(self._first)) if k in knobs})
+            return with_knobs(self._first, **{k: knobs[k] for k in knobs_of(type(self._first)) if k in knobs})
         return make_objective(name, **{k: knobs[k] for k in knobs_of(find_objective(name)) if k in knobs})
 
     def _complete(self, knobs: dict[str, Any]) -> dict[str, Any]:
@@ -304,6 +305,12 @@ class LiveRun:
             return ""
         remedy = REMEDY if isinstance(self.error, TrainingDiverged) else "Move the knob back, or reset the run"
         return f"Training stopped: {self.error}. {remedy}."
+
+
+def with_knobs(objective: Objective, **changes: Any) -> Objective:
+    """Another objective of the same class, with the same knobs but for the changes."""
+    knobs = {name: getattr(objective, name) for name in knobs_of(type(objective))}
+    return type(objective)(**(knobs | changes))
 
 
 _last: Callable[[], LiveRun | None] = lambda: None  # noqa: E731 (a weak reference later)

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from klcourse.measure import posteriors
 from klcourse.models import SIDE
+from klcourse.plots import ORANGE
 from klcourse.runs import Trained, test_tensors
 from klcourse.widgets.frame.base import Widget
 from klcourse.widgets.frame.controls import Choice, Slider
@@ -22,7 +23,7 @@ from klcourse.widgets.frame.controls import Choice, Slider
 PATHS = ("linear", "spherical")
 OFFSETS = np.arange(-3, 4)  # the slice is drawn at these distances from the path, along either latent
 STEPS = np.linspace(0, 1, 11)
-MARK = "#D55E00"
+MARK = ORANGE
 
 
 def interpolate(start: ArrayLike, end: ArrayLike, t: ArrayLike, path: str = "linear") -> np.ndarray:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from klcourse.exact import dynamics, linear_gaussian, regimes
 from klcourse.exact.linear_gaussian import Array, LinearGaussianVAE
 from klcourse.exact.ppca import PPCA
-from klcourse.plots import MODULE_A, MODULE_B, matched_payoff
+from klcourse.plots import BLUE, MODULE_A, MODULE_B, matched_payoff
 from klcourse.widgets.frame.base import Widget
 from klcourse.widgets.frame.controls import Choice, Slider
 
@@ -147,7 +147,7 @@ class PhasePortrait(Widget):
 
         plane.fill_between([0, TOP], [0, TOP], TOP, color="#e4e4e4", linewidth=0)
         plane.text(0.06, 2.03, "impossible: I > R", color="#606060", va="center")
-        self.target = self.live(plane.plot([0, 0], [0, 0], color="#0072B2", linestyle=":", linewidth=2.5)[0])
+        self.target = self.live(plane.plot([0, 0], [0, 0], color=BLUE, linestyle=":", linewidth=2.5)[0])
         self.paths = [self.live(plane.plot([], [], color=colour, linewidth=2.2, zorder=4)[0]) for colour in near]
         self.ends = self.live(plane.plot([], [], "o", color="black", markersize=8, zorder=5, clip_on=False)[0])
         ticks = [0, 0.5, 1, 1.5, 2]

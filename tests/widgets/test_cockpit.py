@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,12 +26,14 @@ from klcourse.live.instruments import constraint, readout
 from klcourse.live.reconstruct import choose_examples, draw_rows, reconstruct
 from klcourse.live.steering import LiveRun, Move, pause_all
 from klcourse.models import PixelCNNDecoder, build_vae
-from klcourse.objectives import OBJECTIVES, knobs_of
+from klcourse.objectives import OBJECTIVES, Objective, RateHinge, SelfLabelling, Slide, knob, knobs_of
 from klcourse.runs import Run, RunError, build_trainer
+from klcourse.widgets.frame.controls import Choice, Slider, Toggle
 
 PATIENCE = 60  # seconds; nothing waits that long unless it hangs
 CONFIG = Run(objective="rate-hinge", lam=0.5, c=5, batch_size=20, hidden=20, latent_dim=4, limit=200)
-SMALL = dict(objective="rate-hinge", lam=0.5, c=5.0, batch_size=20, hidden=20, latent_dim=4, limit=200)
+BARE = dict(batch_size=20, hidden=20, latent_dim=4, limit=200)
+SMALL = dict(objective="rate-hinge", lam=0.5, c=5.0, **BARE)
 
 
 @pytest.fixture(scope="module")
@@ -421,6 +424,102 @@ def test_bad_arguments_are_refused(digits):
         cockpit.set(gamma=1)
     assert cockpit.value_dict["lam"] == 0.5
     assert Cockpit(data=digits, **SMALL | {"lam": 99}).value_dict["lam"] == 99  # chosen at the start: the slider reaches it
+
+
+def test_an_instance_is_steered_as_a_name_is(digits):
+    given = RateHinge(lam=0.7, c=3, eta=0.25)  # eta has no control, and is kept all the same
+    cockpit = Cockpit(data=digits, objective=given, batch_size=20, hidden=20, latent_dim=4, limit=200)
+    assert {name: cockpit.value_dict[name] for name in ("objective", "lam", "c", "beta")} == {
+        "objective": "rate-hinge", "lam": 0.7, "c": 3.0, "beta": 1.0
+    }  # fmt: skip
+    assert cockpit.trainer.objective == given and cockpit.trainer.objective is not given
+    cockpit.set(lam=2).step()
+    assert cockpit.trainer.objective.eta == 0.25 and given == RateHinge(lam=0.7, c=3, eta=0.25)
+    assert cockpit.reset().trainer.objective == given
+    words = Cockpit(data=digits, objective=SelfLabelling(lam=0.3, label="alternating"), **BARE).step()
+    assert words.run.error is None and words.value_dict["label"] == "alternating"
+
+
+@pytest.fixture
+def own():
+    """A class of the reader's own, with a knob of every kind; off the list again afterwards."""
+    kept = dict(OBJECTIVES)
+
+    @dataclass
+    class Own(Objective, name="own"):
+        lam: float = knob(0.5, "weight of the penalty", symbol="λ")
+        sharpness: float = knob(3.0, "how sharp the corner is", symbol="s", live=Slide(10.0, 0.5))
+        shift: float = knob(-2.0, "moves the corner", low=-math.inf)
+        dims: int = knob(2, "how many latents count", low=1, high=4)
+        squared: bool = knob(False, "square the penalty")
+        side: str = knob("below", "on which side it acts", choices=("below", "above"))
+        plain: float = 1.5
+        word: str = "a word"
+
+        def __call__(self, t):
+            gap = self.sharpness + self.shift - t.kl.mean()
+            gap = torch.relu(gap if self.side == "below" else -gap)
+            return t.rec.mean() + t.kl.mean() + self.lam * self.plain * (gap**2 if self.squared else gap)
+
+    yield Own
+    OBJECTIVES.clear()
+    OBJECTIVES.update(kept)
+
+
+def test_knobs_of_a_readers_own_class_have_controls_and_act(digits, own):
+    cockpit = Cockpit(data=digits, objective=own(sharpness=30, dims=3), **BARE)
+    kinds = {name: type(cockpit.controls[name]) for name in knobs_of(own)}
+    numbers = ("lam", "sharpness", "shift", "dims", "plain")
+    assert kinds == dict.fromkeys(numbers, Slider) | {"squared": Toggle, "side": Choice, "word": Choice}
+    assert cockpit.controls["dims"].whole and (cockpit.controls["dims"].low, cockpit.controls["dims"].high) == (1, 4)
+    sharpness = cockpit.controls["sharpness"]
+    assert (sharpness.label, sharpness.high, sharpness.step) == ("s", 60, 0.5)  # it began beyond its range of 10
+    assert cockpit.controls["shift"].low == -8 and "Moves the corner" in cockpit.controls["shift"].help
+    values = cockpit.value_dict
+    assert values.keys() - cockpit.hidden(values) == {"objective", "lr", "lam", "c", "beta", *knobs_of(own)}
+    assert cockpit.active(values) == {"objective", "lr", *knobs_of(own)}
+
+    moves = {"lam": 2.0, "sharpness": 8.0, "shift": 1.0, "dims": 4, "squared": True, "side": "above", "plain": 0.5}
+    cockpit.step().set(**moves).step()
+    assert {name: getattr(cockpit.trainer.objective, name) for name in moves} == moves
+    assert [move.knob for move in cockpit.run.moves] == list(moves)
+    assert cockpit.run.error is None and cockpit.history["sharpness"].tolist() == [30, 8] and cockpit.figure.axes
+    with pytest.raises(ValueError, match="dims = 5 is outside its range"):
+        cockpit.set(dims=5)
+    with pytest.raises(ValueError, match="choose 'below' or 'above'"):
+        cockpit.set(side="beside")
+
+    cockpit.set(objective="rate-hinge").step()
+    values = cockpit.value_dict
+    assert cockpit.hidden(values) >= knobs_of(own).keys() - {"lam"} and values["lam"] == 2.0  # lam means the same to all
+    cockpit.set(objective="own").step()
+    assert cockpit.trainer.objective == own(sharpness=30, dims=3, lam=2.0)  # of the class it began with: as it began
+    assert cockpit.history["objective"].tolist() == ["own", "own", "rate-hinge", "own"]
+
+
+def test_a_class_defined_later_is_on_the_menu_of_the_next_cockpit(cockpit, digits, own):
+    assert "own" not in cockpit.controls["objective"].options
+    later = Cockpit(data=digits, **SMALL).set(objective="own", sharpness=8).step()
+    assert type(later.trainer.objective) is own and later.run.error is None
+    assert later.trainer.objective == own(lam=0.5, sharpness=8)
+
+
+def test_a_knob_without_a_default_is_asked_for_and_spoils_no_other_method(digits, own):
+    @dataclass
+    class Demanding(Objective, name="demanding"):
+        much: float
+        sharpness: float = knob(50.0, "wider than that of another", high=100.0)
+
+        def __call__(self, t):
+            return t.rec.mean() + self.much * t.kl.mean()
+
+    cockpit = Cockpit(data=digits, **SMALL)
+    assert cockpit.controls["sharpness"].high == 100
+    with pytest.raises(ValueError, match="objective demanding has no default for much: give a value"):
+        cockpit.set(objective="demanding")
+    assert cockpit.step().run.error is None and cockpit.trainer.objective.name == "rate-hinge"
+    assert cockpit.set(objective="demanding", much=0.5).step().trainer.objective == Demanding(much=0.5)
+    assert Cockpit(data=digits, objective=Demanding(much=7), **BARE).step().history["much"].tolist() == [7]
 
 
 def test_text_is_written_again():
