@@ -353,5 +353,12 @@ def test_readme_gives_every_dependency_its_reason(root, ranges):
     assert all(len(reason) > 10 for _, reason in rows)
 
 
+def test_files_that_are_no_code_are_installed_too(root):
+    found = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["package-data"]
+    installed = {path for pattern in found["klcourse"] for path in PACKAGE.glob(pattern)}
+    others = {path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert others == installed and PACKAGE / "publish" / "deck" / "deck.js" in installed
+
+
 def test_version_is_the_packages_own(project):
     assert "version" in project["dynamic"] and re.fullmatch(r"\d+\.\d+\.\d+", klcourse.__version__)

@@ -4,9 +4,9 @@
     python -m klcourse.publish.decks 01_elbo --code      this one, with the code of its cells
 
 A deck shows what the notebook shows: its text, stored figures and tables, with the slide types of slides.py, which are
-brought up to date in the notebooks. Code is left out unless --code, a tag `slide-code` on its cell, or no output to show
-instead.
-Everything a deck loads is copied out of two installed packages: reveal.js (MIT licence) and MathJax (Apache licence).
+brought up to date in the notebooks. Code is left out, except with --code, under a tag `slide-code` on its cell, and where
+there is no output to show instead. Everything a deck loads is copied out of two installed packages: reveal.js (MIT
+licence) and MathJax (Apache licence).
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ def update(path: Path, profile: str = "quick") -> Cost:
 
 
 def find(names: list[str]) -> list[Path]:
-    """The notebook files for names like 01_elbo, 01_elbo.ipynb or a path; all of them for none; FileNotFoundError says which there are."""
+    """The notebook files for names like 01_elbo, 01_elbo.ipynb or a path, all for none; FileNotFoundError."""
     if not names:
         if not (paths := sorted(NOTEBOOKS.glob("*.ipynb"))):
             raise FileNotFoundError(f"no notebooks in {NOTEBOOKS}: install the package from its folder, pip install -e .")

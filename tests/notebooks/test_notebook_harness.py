@@ -7,7 +7,7 @@ import papermill
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from klcourse.publish import normalise
+from klcourse.publish import decks, normalise
 from klcourse.publish.cost import MEMORY_LIMIT_MIB, over_memory
 from klcourse.publish.rules import WIDGET_VIEW, problems
 from tests.notebooks.test_notebook_smoke import smoke
@@ -85,6 +85,13 @@ def test_a_bad_result_is_refused_and_the_file_left_as_it_was(tmp_path, capsys, s
 def test_unknown_name_lists_the_known_ones(capsys):
     assert normalise.main(["99_nothing"]) == 1
     assert "no notebook '99_nothing'; there are:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [normalise.main, decks.main], ids=["normalise", "decks"])
+def test_a_package_far_from_its_notebooks_says_so(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.setattr(normalise, "NOTEBOOKS", tmp_path / "notebooks")
+    assert command([]) == 1
+    assert f"no notebooks in {tmp_path / 'notebooks'}: install the package from its folder" in capsys.readouterr().out
 
 
 def test_static_part_of_a_widget_survives():

@@ -20,6 +20,9 @@
         def centre(self, values):
             return {"shift": 0.0}                           # the controls it moves
 
+Of many controls, `active(values)` names those that matter (the others are grey) and `hidden(values)` those that are not
+shown at all.
+
 In a notebook the last line of a cell `Parabola()` or `Parabola(shift=0.5)` shows it; Reset goes back to these
 values. Without a kernel, in tests and on paper: `Parabola().set(shift=1).figure`, `.text`, `.pixels()`.
 
