@@ -31,7 +31,7 @@ SETUP = """
 import asyncio, json, time
 import torch
 from klcourse.live.cockpit import Cockpit
-cockpit = Cockpit(objective="mi", lam=0.5, c=5, {arguments})
+cockpit = Cockpit(objective="rate-hinge", lam=0.5, c=5, {arguments})
 cockpit.show()
 
 def plain(steps):
