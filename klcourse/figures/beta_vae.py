@@ -65,7 +65,9 @@ def two_prices(
                 f"β = {betas[k]:g}", (tc[k], mi[k]), xytext=shift, textcoords="offset points", color=colour, fontsize=10
             )
         ax.text(*at[name], name, color=colour, weight="bold")
-    ax.annotate("β = 1:\nthe ELBO", (tc[0], mi[0]), xytext=(0, -34), textcoords="offset points", ha="center")
+    ax.annotate(
+        "β = 1:\nthe ELBO", (np.asarray(tc)[0], np.asarray(mi)[0]), xytext=(0, -34), textcoords="offset points", ha="center"
+    )
     ax.set(
         xlabel="total correlation of q(z) [nats]",
         ylabel="information $I_q(x;z)$ [nats]",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,7 +19,7 @@ LAM_SHADES = {
     "rate-hinge": ("#9ecae1", "#4292c6", "#08519c", "#08244a"),
     "info-hinge": ("#f2c46d", "#E69F00", "#a86f00", "#5e3c00"),
 }
-END = {"markersize": 10, "markeredgecolor": "white", "clip_on": False, "zorder": 4}
+END: Mapping[str, Any] = {"markersize": 10, "markeredgecolor": "white", "clip_on": False, "zorder": 4}
 LAM_DASHES = ("-", (0, (6, 1.5)), (0, (3, 1.5)), (0, (1, 1)))
 
 
@@ -28,7 +29,7 @@ def weights(ramps: Mapping[str, tuple[ArrayLike, ArrayLike, str]]) -> Figure:
     for ax, (name, (epochs, values, objective)) in zip(np.atleast_1d(axes), ramps.items()):
         ax.fill_between(epochs, values, color=style_of(objective).colour, alpha=0.15, linewidth=0)
         ax.plot(epochs, values, color=style_of(objective).colour)
-        ax.set(title=name, xlabel="epoch", ylim=(0, 1.08), xlim=(0, max(epochs)))
+        ax.set(title=name, xlabel="epoch", ylim=(0, 1.08), xlim=(0, np.max(epochs)))
     np.atleast_1d(axes)[0].set_ylabel("weight of the KL")
     return fig
 
@@ -40,9 +41,9 @@ def prices(rates: ArrayLike, curves: Mapping[str, tuple[ArrayLike, str]], c: flo
     for label, (values, key) in curves.items():
         style = style_of(key)
         ax.plot(rates, values, color=style.colour, linestyle=style.dash)
-        ends.append((0, values[-1], label, style.colour))
+        ends.append((0, np.asarray(values)[-1], label, style.colour))
     ax.axvline(c, color=GREY, linewidth=1, linestyle=":")
-    ax.set(xlabel="rate R [nats]", ylabel="charge, less that of R = 0 [nats]", xlim=(min(rates), max(rates)))
+    ax.set(xlabel="rate R [nats]", ylabel="charge, less that of R = 0 [nats]", xlim=(np.min(rates), np.max(rates)))
     ax.text(c, ax.get_ylim()[1], " target c", color=GREY, va="top")
     label_ends(ax, ends)
     return fig
@@ -75,7 +76,7 @@ def needed(information: ArrayLike, seen: ArrayLike, c: float) -> float | None:
     1.5
     """
     seen = np.asarray(seen, float)
-    return float(np.interp(c, seen, information)) if seen[-1] >= c else None
+    return float(np.interp(c, seen, np.asarray(information, float))) if seen[-1] >= c else None
 
 
 def paths(ax: Axes, runs: pd.DataFrame, objective: str, dots: int = 5) -> None:
@@ -99,8 +100,8 @@ def speeds(signals: ArrayLike, lines: Mapping[str, tuple[ArrayLike, Sequence[tup
         style = style_of(key)
         ax.plot(signals, rates, color=style.colour, linestyle=dash)
         ax.plot(*np.transpose(dots), style.marker, color=style.colour, markeredgecolor="white")
-        ends.append((0, rates[-1], name, style.colour))
-    ax.set(xscale="log", yscale="log", xlim=(min(signals), max(signals)))
+        ends.append((0, np.asarray(rates)[-1], name, style.colour))
+    ax.set(xscale="log", yscale="log", xlim=(np.min(signals), np.max(signals)))
     ax.set(xlabel="signal Λ", ylabel="growth rate of information [1 / time]")
     label_ends(ax, ends, gap=0.075)
     return fig

@@ -38,8 +38,10 @@ def latent_map(ax: Axes, mu: np.ndarray, labels: np.ndarray, names: Sequence[str
         chosen = mu[labels == k]
         ax.scatter(chosen[:, first], chosen[:, second], s=7, alpha=0.55, color=palette(k % 10), linewidths=0)
         if len(chosen):
+            x, y = np.median(chosen[:, [first, second]], 0)
             ax.text(
-                *np.median(chosen[:, [first, second]], 0),
+                x,
+                y,
                 name,
                 weight="bold",
                 ha="center",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import ArrayLike
 from klcourse.exact.regimes import Curve, best_rate, regime, thresholds
 from klcourse.plots import AMBER, BLUE, GREEN, GREY, PINK, REGIME_LOOKS, label_ends
 
-DOT = {"markersize": 10, "markeredgecolor": "white", "clip_on": False, "zorder": 4}
+DOT: Mapping[str, Any] = {"markersize": 10, "markeredgecolor": "white", "clip_on": False, "zorder": 4}
 
 
 def penalised(curve: Curve, c: float, beta: float, lams: Sequence[float]) -> Figure:
@@ -50,10 +51,10 @@ def penalised(curve: Curve, c: float, beta: float, lams: Sequence[float]) -> Fig
         look = REGIME_LOOKS[regime(curve, lam, c, beta)]
         right.plot(lam, best_rate(curve, lam, c, beta), marker=look.marker, color=shade, **DOT)
     limits = thresholds(curve, c, beta)
-    for value, text in ((limits.origin_unstable, "β − s(0)"), (limits.held, "λ* = β − s(c)"), (beta, "β")):
-        right.axvline(value, color=GREY, linewidth=1, linestyle=":")
-        side = "left" if value == beta else "right"
-        right.text(value, 0.45 * c, f" {text} ", color=GREY, rotation=90, va="center", ha=side)
+    for edge, text in ((limits.origin_unstable, "β − s(0)"), (limits.held, "λ* = β − s(c)"), (beta, "β")):
+        right.axvline(edge, color=GREY, linewidth=1, linestyle=":")
+        side = "left" if edge == beta else "right"
+        right.text(edge, 0.45 * c, f" {text} ", color=GREY, rotation=90, va="center", ha=side)
     right.set(xlabel="penalty weight λ", ylabel="rate at the minimum [nats]", ylim=(-0.03 * c, 1.12 * c))
     return fig
 
@@ -117,7 +118,7 @@ def network_map(
     label_ends(ax, [(c.max(), beta, "β", "black"), (c.max(), last, named, "black")], gap=0.07)
 
 
-def draw_thresholds(ax: Axes, c: ArrayLike, limits: ArrayLike, top: float) -> None:
+def draw_thresholds(ax: Axes, c: np.ndarray, limits: np.ndarray, top: float) -> None:
     """The four nested thresholds, limits (n, 4) at the targets c (n,), named at the right end."""
     names = ("β − s(0)", "beats R = 0", "λ*(c) = β − s(c)", "β")
     dashes = (":", "--", "-", "-.")
@@ -138,7 +139,12 @@ def regime_legend(fig: Figure, names: Sequence[str] = tuple(REGIME_LOOKS)) -> No
 
 
 def blur(
-    batches: ArrayLike, lams: ArrayLike, measured: ArrayLike, simple: ArrayLike, consistent: ArrayLike, c: float
+    batches: tuple[ArrayLike, ArrayLike],
+    lams: Sequence[float] | np.ndarray,
+    measured: np.ndarray,
+    simple: np.ndarray,
+    consistent: np.ndarray,
+    c: float,
 ) -> Figure:
     """Settled rate against batch size, one colour a lam: measured (dots), A11's formula with lam*(c) (dotted)
     and with lam* at the settled rate (solid). Arrays (n batches, n lams); the curves share `batches`' axis.
@@ -199,7 +205,8 @@ def paths(
     if len(runs) > 1:
         for rate, mi in runs:
             ax.plot(rate, mi, color=colour, linewidth=0.8, alpha=0.45, zorder=2)
-    trajectory(ax, *np.mean(np.asarray(runs, float), axis=0), colour, label, at, every=every)
+    rate, mi = np.mean(np.asarray(runs, float), axis=0)
+    trajectory(ax, rate, mi, colour, label, at, every=every)
 
 
 def readings(

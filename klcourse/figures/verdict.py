@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.typing import FillStyleType
 from numpy.typing import ArrayLike
 
 from klcourse.plots import BLUE, GREEN, ORANGE
 
-MARKS = {
+MARKS: Mapping[str, tuple[str, FillStyleType, str]] = {
     "holds": ("o", "full", BLUE),
     "holds if": ("o", "left", BLUE),
     "fails as written": ("X", "full", ORANGE),
 }
-RING = {"marker": "o", "fillstyle": "none", "color": GREEN, "markeredgewidth": 2, "linestyle": "none"}
+RING: Mapping[str, Any] = {"marker": "o", "fillstyle": "none", "color": GREEN, "markeredgewidth": 2, "linestyle": "none"}
 
 
 def chain(

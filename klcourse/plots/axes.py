@@ -92,7 +92,7 @@ def rate_information_plane(ax: Axes, points: Sequence[tuple[str, str, float, flo
         group = next(near, None)
         groups.append([point]) if group is None else group.append(point)
     for group in groups:
-        r, i = group[-1][2], np.mean([p[3] for p in group])
+        r, i = group[-1][2], float(np.mean([p[3] for p in group]))
         colour = style_of(group[0][1]).colour if len({p[1] for p in group}) == 1 else "#404040"
         text = ", ".join(p[0] for p in group)
         text = text if len(text) < 33 else "\n".join(p[0] for p in group)

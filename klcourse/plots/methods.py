@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
 
 from klcourse.plots.palette import style_of
 
@@ -51,13 +50,12 @@ def name_points(
     """
     fig = ax.figure
     fig.canvas.draw()
-    renderer = fig.canvas.get_renderer()
     pixels = ax.transData.transform(points)
     low, high = (ax.transData.transform(points + sign * bars) for sign in (-1, 1))
     taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in pixels]
     taken += [(a[0], p[1] - 1, b[0], p[1] + 1) for a, p, b in zip(low, pixels, high)]
     taken += [(p[0] - 1, a[1], p[0] + 1, b[1]) for a, p, b in zip(low, pixels, high)]
-    frame = ax.get_window_extent(renderer).extents
+    frame = ax.get_window_extent().extents
     for i in sorted(range(len(names)), key=lambda i: (names[i] not in loud, -pixels[i][1])):
         text = ax.annotate(
             names[i],
@@ -70,9 +68,9 @@ def name_points(
             annotation_clip=False,
             zorder=5,
         )
-        box = text.get_window_extent(renderer)
+        box = text.get_window_extent()
         size = np.array([box.width, box.height])
-        place = free_place(pixels[i], *size, taken, frame)
+        place = free_place(pixels[i], box.width, box.height, taken, frame)
         taken.append((*(place - 1), *(place + size + 1)))
         text.set_position((place - pixels[i] + [0, 3]) * 72 / fig.dpi)
         near = np.clip(pixels[i], place, place + size)  # of the name's box, nearest to the point
@@ -81,7 +79,9 @@ def name_points(
             ax.plot(*leader.T, color=colours[i], linewidth=0.6, alpha=0.7, zorder=2)
 
 
-def free_place(point: ArrayLike, width: float, height: float, taken: Sequence[tuple], inside: tuple) -> np.ndarray:
+def free_place(
+    point: Sequence[float], width: float, height: float, taken: Sequence[Sequence[float]], inside: Sequence[float]
+) -> np.ndarray:
     """Lower left corner, in pixels, for a box of that size near a point: the nearest that overlaps least.
 
     taken: boxes (x0, y0, x1, y1) that are occupied; inside: the box to stay in.
@@ -89,10 +89,10 @@ def free_place(point: ArrayLike, width: float, height: float, taken: Sequence[tu
     >>> free_place((0, 0), 10, 4, taken=[(-6, -6, 6, 6)], inside=(-50, -50, 50, 50))
     array([ 9., -2.])
     """
-    best, least = None, np.inf
+    best, least = np.asarray(point, float), np.inf
     for distance in (9, 14, 20, 28, 38, 50, 64, 80, 100, 125):
         for angle in np.arange(0, 360, 22.5):
-            dx, dy = np.round(np.cos(np.radians(angle)), 6), np.round(np.sin(np.radians(angle)), 6)
+            dx, dy = float(np.round(np.cos(np.radians(angle)), 6)), float(np.round(np.sin(np.radians(angle)), 6))
             left = point[0] + distance * dx - (width if dx < 0 else width / 2 if dx == 0 else 0)
             low = point[1] + distance * dy - (height if dy < 0 else height / 2 if dy == 0 else 0)
             right, top = left + width, low + height

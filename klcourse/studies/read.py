@@ -2,7 +2,7 @@
 
     load_study("phase_diagram")      # the table, a row a run
     load_history("lambda_star")      # the curves, for a study that keeps them
-    load_samples("objectives")       # what its models draw
+    load_samples("methods_ar")       # what its models draw
     load_provenance("beta_curve")    # where the numbers come from, and what they cost
 
 notebooks/results/ has what each study runs, NAME.toml, beside its results NAME.csv, NAME.json and so on.
