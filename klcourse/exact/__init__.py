@@ -2,7 +2,7 @@
 
 linear_gaussian   the linear-Gaussian VAE in one dimension: every quantity in closed form, optima, best replies
 ppca              the same in n dimensions with d latents (probabilistic PCA): the rate-distortion curve
-regimes           when the constraint R >= c holds: four regimes, four thresholds of lam, also for non-convex curves
+regimes           when the constraint R >= c holds: four regimes, four thresholds of lam
 selflabel         SLVAE's objective: the tilted prior, and the linear model with jointly trained labels
 dynamics          gradient descent on the linear-Gaussian VAE: growth rates, the lazy point, dual ascent, duty cycle
 discrete          tables: x in K symbols, z in L codes, everything by enumeration

@@ -5,14 +5,12 @@ Everything in nats per example; shapes as in `klcourse.exact.discrete`.
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import softmax
 
-from klcourse.exact.discrete import Array, DiscreteVAE, entropy, log_table
+from klcourse.exact.discrete import Array, DiscreteVAE, log_table
 
 
 def beta_encoder(prior: ArrayLike, decoder: ArrayLike, beta: float = 1.0, bonus: ArrayLike = 0.0) -> Array:
@@ -165,47 +163,3 @@ def slope_at_rate(p_D: ArrayLike, prior: ArrayLike, decoder: ArrayLike, rate: fl
             f"({rate + excess(high):.3g}, {rate + excess(low):.3g})"
         )
     return float(np.exp(brentq(excess, low, high, xtol=1e-14)))
-
-
-def largest_coupling_mi(p_D: ArrayLike, prior: ArrayLike) -> float:
-    """I_max: the largest mutual information of a joint table with marginals p_D and prior; exact.
-
-    MI is convex, so a vertex of the transport polytope wins. A vertex is a forest: some leaf cell takes all that its
-    row or column still has, which gives the recursion below. ValueError beyond 20 cells.
-
-    >>> round(largest_coupling_mi([1/3, 1/3, 1/3], [.5, .5]), 4)
-    0.4621
-    """
-    p, r = tuple(np.asarray(p_D, float)), tuple(np.asarray(prior, float))
-    if len(p) * len(r) > 20:
-        raise ValueError(f"a {len(p)} x {len(r)} table is too large to enumerate: use at most 20 cells")
-
-    @cache
-    def best(rows: tuple[float, ...], cols: tuple[float, ...]) -> float:
-        value = -np.inf if max(rows) > 1e-12 else 0.0
-        for i, left in enumerate(rows):
-            for j, right in enumerate(cols):
-                mass = min(left, right)
-                if mass > 1e-12:
-                    rest = best(
-                        tuple(round(a - mass * (i == k), 14) for k, a in enumerate(rows)),
-                        tuple(round(b - mass * (j == k), 14) for k, b in enumerate(cols)),
-                    )
-                    value = max(value, mass * np.log(mass / (p[i] * r[j])) + rest)
-        return value
-
-    return float(best(p, r))
-
-
-def universal_distortion(p_D: ArrayLike, prior: ArrayLike, rate: float) -> float:
-    """D(R) = H(p_D) - R when the decoder may be any table: slope 1 up to R = I_max.
-
-    ValueError for a rate beyond I_max.
-
-    >>> round(universal_distortion([1/3, 1/3, 1/3], [.5, .5], rate=.2), 4)
-    0.8986
-    """
-    top = largest_coupling_mi(p_D, prior)
-    if not -1e-12 <= rate <= top + 1e-12:
-        raise ValueError(f"rate = {rate} is outside [0, I_max = {top:.4f}]: beyond I_max part of the rate is M")
-    return entropy(p_D) - rate

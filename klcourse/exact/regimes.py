@@ -1,16 +1,13 @@
 """When does the constraint R >= c hold? The rule the article leaves open (claims A10, A14, A15).
 
-Training minimises F(R) = D(R) + beta R + lam max(c - R, 0). For a convex D(R) the slope s(R) = -D'(R) decides
-everything; for any other D(R), given as a grid, the minimum is taken by enumeration.
-
-A *curve* here is anything with `distortion(R)` and `slope(R)`, such as `klcourse.exact.ppca.PPCA`.
+Training minimises F(R) = D(R) + beta R + lam max(c - R, 0), and the slope s(R) = -D'(R) of a convex D(R) decides
+everything. A *curve* here is anything with `distortion(R)` and `slope(R)`, such as `klcourse.exact.ppca.PPCA`.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
@@ -111,48 +108,3 @@ def best_rate(curve: Curve, lam: float, c: float, beta: float = 1.0) -> float:
             return float("inf")
         low, high = high, 2 * high
     return float(brentq(lambda rate: float(curve.slope(rate)) - target, low, high, xtol=1e-14, rtol=1e-14))
-
-
-# --- any curve, convex or not, as a grid --------------------------------------------------------------------
-
-
-def _grid(rates: ArrayLike, distortions: ArrayLike) -> tuple[Array, Array]:
-    rates, distortions = np.asarray(rates, dtype=float), np.asarray(distortions, dtype=float)
-    if rates.ndim != 1 or rates.shape != distortions.shape or len(rates) < 2:
-        raise ValueError(f"need two 1-D arrays of equal length, got {rates.shape} and {distortions.shape}")
-    if rates[0] < 0 or np.any(np.diff(rates) <= 0):
-        raise ValueError("rates must be >= 0 and strictly rising; sort the grid and drop repeated rates")
-    # D(R) is an infimum over models of rate <= R, so it never rises; a measured grid may, by noise.
-    return rates, np.minimum.accumulate(distortions)
-
-
-def lam_star_grid(rates: ArrayLike, distortions: ArrayLike, c: float, beta: float = 1.0) -> float:
-    """Least lam for which some R >= c minimises F: sup_{R<c} [V(c) - D(R) - beta R]_+ / (c - R).
-
-    V(c) = min_{R>=c} D + beta R, so the grid must reach beyond c (and far enough to contain that minimum).
-    Exact for the piecewise linear curve through the grid; on a convex curve it is the secant slope next to c.
-
-    >>> lam_star_grid([0.0, 1.0, 2.0], [1.0, 1.0, 0.0], c=2.0)        # concave: the first nat buys nothing
-    0.5
-    """
-    rates, distortions = _grid(rates, distortions)
-    _check(c, beta)
-    if not rates[0] < c <= rates[-1]:
-        raise ValueError(f"c={c} must lie inside the grid of rates ({rates[0]}, {rates[-1]}]")
-    total = distortions + beta * rates
-    at_c = np.interp(c, rates, distortions) + beta * c
-    value = min(at_c, total[rates >= c].min())
-    below = rates < c
-    return float(max(((value - total[below]) / (c - rates[below])).max(), 0.0))
-
-
-def best_rate_grid(rates: ArrayLike, distortions: ArrayLike, lam: float, c: float, beta: float = 1.0) -> float:
-    """The rate on the grid that minimises F (ties: the larger); jumps with lam where D is not convex.
-
-    >>> [best_rate_grid([0.0, 1.0, 2.0], [1.0, 1.0, 0.0], lam, c=2.0) for lam in (0.4, 0.6)]
-    [0.0, 2.0]
-    """
-    rates, distortions = _grid(rates, distortions)
-    _check(c, beta, lam)
-    total = distortions + beta * rates + lam * np.maximum(c - rates, 0.0)
-    return float(rates[len(total) - 1 - np.argmin(total[::-1])])

@@ -381,45 +381,6 @@ def minimum_of_f(eigenvalues, d, sigma2, beta, share, c, seed):
     return relative(value, true)
 
 
-@check("lam* of a non-convex D(R) / bisection on lam", steps=Vector(Real(0.0, 1.0), 12), beta=BETA, c=Real(0.5, 10.0))
-def grid_lam_star(steps, beta, c):
-    rates = np.arange(len(steps) + 1) * 11.0 / len(steps)
-    distortions = 5 - np.concatenate([[0.0], np.cumsum(steps)])
-    if not np.any(np.isclose(rates, c)):  # put c on the grid, so that best_rate_grid can land on it
-        at = np.searchsorted(rates, c)
-        distortions = np.insert(distortions, at, np.interp(c, rates, distortions))
-        rates = np.insert(rates, at, c)
-    else:
-        c = float(rates[np.argmin(np.abs(rates - c))])
-    low, high = 0.0, beta + 1.0  # lam = beta is always enough
-    for _ in range(60):
-        lam = 0.5 * (low + high)
-        total = distortions + beta * rates + lam * np.maximum(c - rates, 0)
-        held = total[rates >= c].min() <= total[rates < c].min()
-        low, high = (low, lam) if held else (lam, high)
-    found = regimes.lam_star_grid(rates, distortions, c, beta)
-    if found > 1e-6:
-        assert regimes.best_rate_grid(rates, distortions, found * (1 - 1e-6), c, beta) < c
-    assert regimes.best_rate_grid(rates, distortions, found * (1 + 1e-6) + 1e-9, c, beta) >= c
-    return relative(found, high)
-
-
-@check(
-    "lam* of a grid on a convex curve = beta - s(c) / secant",
-    2e-3,
-    eigenvalues=Vector(VAR, 3),
-    d=Whole(1, 2),
-    sigma2=NOISE,
-    beta=BETA,
-    c=Real(0.1, 3.0),
-)
-def grid_convex(eigenvalues, d, sigma2, beta, c):
-    curve = PPCA(eigenvalues, d, sigma2)
-    rates = np.concatenate([np.linspace(0, c, 20001), np.linspace(c, c + 12, 20001)[1:]])
-    found = regimes.lam_star_grid(rates, curve.distortion(rates), c, beta)
-    return relative(found, regimes.lam_star(curve, c, beta), scale=max(1.0, float(curve.slope(0.0))))
-
-
 # --- self-labelling -----------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from klcourse.exact.ppca import PPCA
 from tests.exact.experiments import phase_diagram
 from tests.exact.harness import names, property_test
 
-test_brute_force = property_test(*names("four thresholds", "regime", "lam*"))
+test_brute_force = property_test(*names("four thresholds", "regime"))
 
 
 def test_rule_on_both_sides_of_lam_star():
@@ -36,18 +36,6 @@ def test_no_minimum_is_reported_as_infinite():
     assert regimes.best_rate(PPCA([2.0, 1.0], 2), 1.0, 1.0, beta=0.9) == np.inf
 
 
-def test_non_convex_curve_jumps_and_has_hysteresis():
-    """D flat, then steep: no partial regime, and R = 0 stays a local minimum beyond lam*."""
-    rates = np.linspace(0, 4, 401)
-    distortions = 3 - 2.5 / (1 + np.exp(-8 * (rates - 1.0))) + 2.5 / (1 + np.exp(8.0))
-    beta, c = 4.0, 1.2
-    found = regimes.lam_star_grid(rates, distortions, c, beta)
-    path = [regimes.best_rate_grid(rates, distortions, lam, c, beta) for lam in np.linspace(0, beta, 201)]
-    assert np.max(np.diff(path)) > 0.9  # a jump of about a nat, no partial regime
-    F = distortions + beta * rates + (found + 0.01) * np.maximum(c - rates, 0)
-    assert F[0] < F[1] and F.argmin() > 0  # collapse: local minimum still, not the global one
-
-
 @pytest.mark.parametrize("beta, expected", [(1.0, {"inactive", "partial", "held"}), (3.0, {"collapsed", "partial", "held"})])
 def test_phase_diagram_agrees_with_gradient_descent(beta, expected):
     exact, trained = phase_diagram(beta)
@@ -60,9 +48,6 @@ def test_phase_diagram_agrees_with_gradient_descent(beta, expected):
     [
         (lambda: regimes.regime(PPCA([1.0], 1, 1.0), 1.0, c=0.0), "c="),
         (lambda: regimes.regime(PPCA([1.0], 1, 1.0), -1.0, c=1.0), "lam"),
-        (lambda: regimes.lam_star_grid([0, 1], [1, 0], c=2.0), "inside the grid"),
-        (lambda: regimes.lam_star_grid([0, 0, 1], [1, 1, 0], c=1.0), "strictly rising"),
-        (lambda: regimes.lam_star_grid([0, 1, 2], [1, 0], c=1.0), "equal length"),
     ],
 )
 def test_bad_values_are_named(call, name):
