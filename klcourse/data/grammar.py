@@ -196,11 +196,13 @@ def expected_distinct(n: int) -> float:
 def measure(generated: Sequence[Sequence[Sequence[str]]]) -> dict[str, float]:
     """How true and how varied the sentences generated for each condition are: `generated[y]` are sentences, as words.
 
-    valid: the share that are sentences of their own condition. coverage: how many different valid ones there are over how
-    many as many draws from the grammar have on average; 1 is as varied as the truth (a little above 1 is possible: evenly
-    spread samples repeat less than p(x|y) does). entropy_FACTOR: the entropy of the factor among the valid sentences of a
-    condition, nats; its plug-in estimate from n draws of the truth is about 3/2n below `factor_entropies`. All are means
-    over conditions; a condition without a valid sentence counts as 0, one without sentences is left out.
+    valid           the share that are sentences of their own condition
+    coverage        how many different valid ones there are, over how many as many draws from the grammar have on average;
+                    1 is as varied as the truth (evenly spread samples repeat less, so a little above 1 is possible)
+    entropy_FACTOR  of the factor among the valid sentences of a condition, nats; the estimate from n draws of the truth
+                    is about 3/(2n) below `factor_entropies`
+
+    All are means over conditions; a condition without a valid sentence counts as 0, one without sentences is left out.
 
     >>> measure([[words for words, _, _ in sentences(y)] for y in range(20)])["valid"]
     1.0

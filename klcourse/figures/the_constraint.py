@@ -146,8 +146,10 @@ def blur(
     consistent: np.ndarray,
     c: float,
 ) -> Figure:
-    """Settled rate against batch size, one colour a lam: measured (dots), A11's formula with lam*(c) (dotted)
-    and with lam* at the settled rate (solid). Arrays (n batches, n lams); the curves share `batches`' axis.
+    """Settled rate against batch size, one colour a lam: measured (dots), and the formula of A11 (lines).
+
+    Dotted: with lam*(c); solid: with lam* at the settled rate. `batches` are the sizes of the curves and of the dots;
+    `measured`, `simple` and `consistent` are (n sizes, n lams), nats.
     """
     fig, ax = plt.subplots(figsize=(7.6, 4.2))
     colours = (AMBER, GREEN, BLUE, PINK)

@@ -1,5 +1,4 @@
-"""Independent ways to get the numbers of klcourse.exact: densities on grids, numerical optimisers, finite
-differences.
+"""Independent ways to get the numbers of klcourse.exact: densities on grids, optimisers, finite differences.
 
 Nothing here uses a closed form under test. `LinearVAE` is the n-dimensional linear VAE as matrices, with
 every parameter free; optima are found by BFGS or SLSQP from a random start and polished by Newton steps on
@@ -60,8 +59,7 @@ def jacobian(function: Callable, point: np.ndarray, step: float = 1e-5) -> np.nd
 
 
 class LinearVAE:
-    """x in R^n with covariance `cov`, d latents; parameters (W, b, V, m, log s2[, log sigma2]) in one flat
-    vector.
+    """x in R^n with covariance `cov`, d latents; parameters (W, b, V, m, log s2[, log sigma2]) in one flat vector.
 
     `self_label` adds a jointly trained linear label g(x) = G x + g0 to the parameters and lam E||z - g||^2 to
     the rate.

@@ -1,5 +1,4 @@
-"""Every closed form of klcourse.exact beside its brute force: one `Check` each, run by the tests and by the
-report.
+"""Every closed form of klcourse.exact beside its brute force: one `Check` each, run by the tests and by the report.
 
 A check draws a random model from `ranges` and returns the relative error, or None for a draw on the edge of
 two phases, where the brute-force optimum is not defined to enough digits.
@@ -101,9 +100,11 @@ def near(a: float, b: float) -> bool:
 
 
 def lowest(search: Callable[[int], tuple[float, object]], claimed: float, seed: int):
-    """The lowest (value, result) of `search` from up to three starts: another one only where a search has
-    stopped above the claimed optimum, at a saddle. A search that ends below the claim is kept, and fails the
-    check."""
+    """The lowest (value, result) of `search` from up to three starts.
+
+    There is another start only where a search has stopped above the claimed optimum, at a saddle. A search that ends
+    below the claim is kept, and fails the check.
+    """
     best = search(seed)
     for start in (seed + 1, seed + 2):
         if best[0] <= claimed + 1e-8:

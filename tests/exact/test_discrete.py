@@ -135,9 +135,7 @@ def test_no_decoder_table_beats_best_decoder(model: dv.DiscreteVAE, seed: int) -
 
 # --- best encoders ---------------------------------------------------------------------------------------
 def slsqp(model: dv.DiscreteVAE, loss, hinge=None, starts: int = 4, seed: int = 0) -> float:
-    """min over encoders of loss(q) + lam max(c - X(q), 0), hinge = (X, lam, c), over the simplices
-    themselves.
-    """
+    """min over encoders of loss(q) + lam max(c - X(q), 0), hinge = (X, lam, c), over the simplices themselves."""
     K, L = model.encoder.shape
     rng = np.random.default_rng(seed)
     rows = [{"type": "eq", "fun": lambda v, k=k: v[k * L : (k + 1) * L].sum() - 1} for k in range(K)]
