@@ -29,6 +29,7 @@ from klcourse.models import PixelCNNDecoder, build_vae
 from klcourse.objectives import OBJECTIVES, Objective, RateHinge, SelfLabelling, Slide, knob, knobs_of
 from klcourse.runs import Run, RunError, build_trainer
 from klcourse.widgets.frame.controls import Choice, Slider, Toggle
+from klcourse.widgets.frame.panel import Panel
 
 PATIENCE = 60  # seconds; nothing waits that long unless it hangs
 CONFIG = Run(objective="rate-hinge", lam=0.5, c=5, batch_size=20, hidden=20, latent_dim=4, limit=200)
@@ -571,6 +572,36 @@ def test_pictures_are_drawn_in_the_loop_and_do_not_queue_up(digits):
         def say(self, text): ...
 
     asyncio.run(asyncio.wait_for(notebook(), PATIENCE))
+
+
+def test_its_panel_has_buttons_that_work_and_shows_the_knobs_of_the_method_in_force(cockpit):
+    cockpit._panel = panel = Panel(cockpit)
+
+    def there() -> set[str]:
+        return {name for name, (row, _) in panel._rows.items() if row.layout.display != "none"}
+
+    always = {"objective", "lr", "lam", "c", "beta"}
+    assert there() == always and cockpit._pause_button.disabled and ">paused<" in cockpit._status.value
+    cockpit._step_button.click()
+    assert cockpit.trainer.steps == 1 and '<b class="klw-cockpit-steps">1</b>' in cockpit._status.value
+    (menu,) = panel._rows["objective"][0].children
+    menu.value = "cyclical"
+    assert there() == always | {"period", "ratio"} and cockpit.trainer.objective.name == "cyclical"
+    greyed = {name for name, (row, _) in panel._rows.items() if row.children[0].disabled}
+    assert there() & greyed == {"lam", "c"}  # waiting for a method that has them
+    cockpit._start_button.click()
+    assert cockpit.wait(2, PATIENCE) and cockpit._start_button.disabled and ">training<" in cockpit._status.value
+    cockpit._pause_button.click()
+    assert not cockpit.run.running and ">paused<" in cockpit._status.value and cockpit.rev > 3
+
+    cockpit.trainer.model.encoder.net[0].weight.data.fill_(math.nan)
+    cockpit._step_button.click()
+    assert "Training stopped: the loss is nan" in panel._message.value and ">stopped<" in cockpit._status.value
+    cockpit.reset()
+    assert ">paused<" in cockpit._status.value and "Training stopped" not in panel._message.value
+    assert there() == always and menu.value == "rate-hinge"
+    cockpit.close()
+    assert cockpit.step().trainer.steps == 1  # from code it goes on
 
 
 # ----------------------------------------------------------------------------------------------------- in a real kernel
