@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -271,6 +272,12 @@ def test_everything_public_has_a_docstring(name):
         for label, thing in public(module)
         if not (thing.__doc__ or "").strip() or re.match(rf"{label}\(.*\)$", thing.__doc__, re.S)
     ]
+    # Methods and properties too; one that overrides another has its docstring from there.
+    for label, cls in public(module):
+        for member, value in vars(cls).items() if inspect.isclass(cls) else ():
+            if not member.startswith("_") and isinstance(value, (FunctionType, property, classmethod, staticmethod)):
+                if not inspect.getdoc(getattr(cls, member)):
+                    without.append(f"{label}.{member}")
     assert not without, f"no docstring in {name}: {', '.join(without)}"
 
 

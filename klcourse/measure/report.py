@@ -43,6 +43,7 @@ def evaluate(
     `tolerance`, K is doubled until it does, up to 4096. For text elbo_ppl, iw_ppl, reconstruction_ppl.
 
     >>> from klcourse.models import build_vae
+    >>> _ = torch.manual_seed(0)
     >>> model = build_vae("image", "mlp", latent_dim=2, hidden=8)
     >>> found = evaluate(model, torch.eye(20, 784), iw_samples=4)
     >>> found["mi"] <= found["mi_upper"], round(found["mi_cap"], 3), found["rate"] + found["distortion"] == -found["elbo"]
