@@ -25,6 +25,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # By a call, not by MPLBACKEND: the notebook kernels inherit the environment and need their inline backend.
 matplotlib.use("Agg")
 
+BRUTE_FORCE = Path(__file__).parent / "exact"
+
 
 class NotebookCosts:
     """Measures the kernels that nbval starts and prints seconds and peak memory of every notebook at the end.
@@ -75,6 +77,13 @@ class NotebookCosts:
             terminalreporter.section("notebooks: seconds and peak memory of the kernel")
             for line in table({key: (self.seconds[key], self.mib[key]) for key in self.seconds}):
                 terminalreporter.write_line(line)
+
+
+def pytest_collection_modifyitems(items):
+    """Comparisons with brute force run the same few lines a million times: to count them costs minutes and finds nothing."""
+    for item in items:
+        if BRUTE_FORCE in item.path.parents:
+            item.add_marker("no_cover")
 
 
 def pytest_configure(config):
