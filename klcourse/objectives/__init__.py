@@ -24,8 +24,6 @@ from pkgutil import iter_modules
 from .base import (
     OBJECTIVES,
     Objective,
-    Sizes,
-    Terms,
     all_knobs,
     canonical,
     find_objective,
@@ -34,6 +32,7 @@ from .base import (
 )
 from .knobs import Knob, Slide, knob, knobs_of
 from .switches import SWITCHES, Switch
+from .terms import Sizes, Terms
 
 # isort: split
 # in the order in which they are listed: the article's, then the literature's

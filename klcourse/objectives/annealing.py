@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .base import Objective, Terms
+from .base import Objective
 from .knobs import beta, knob
+from .terms import Terms
 
 if TYPE_CHECKING:
     from torch import Tensor

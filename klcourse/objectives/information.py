@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from klcourse.gaussians import pairwise_log_q
 
-from .base import Objective, Terms
+from .base import Objective
 from .knobs import beta, c, lam
+from .terms import Terms
 
 if TYPE_CHECKING:
     from torch import Tensor

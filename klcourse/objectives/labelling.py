@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .base import Objective, Sizes, Terms
+from .base import Objective
 from .knobs import knob, lam
+from .terms import Sizes, Terms
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

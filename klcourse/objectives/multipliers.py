@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .base import Objective, Terms, signed
+from .base import Objective, signed
 from .knobs import beta, c, knob, lam
 from .rate import ascend
+from .terms import Terms
 
 if TYPE_CHECKING:
     from torch import Tensor

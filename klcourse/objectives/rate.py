@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from klcourse.gaussians import gaussian_kl_by_latent
 
-from .base import Objective, Terms
+from .base import Objective
 from .knobs import beta, c, knob, lam
+from .terms import Terms
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from klcourse.exact import dynamics, linear_gaussian, regimes
 from klcourse.exact.linear_gaussian import Array, LinearGaussianVAE
 from klcourse.exact.ppca import PPCA
-from klcourse.plots import BLUE, MODULE_A, MODULE_B, matched_payoff
+from klcourse.plots import BLUE, MODULE_A, MODULE_B, matched_payoff, plane
 from klcourse.widgets.frame.base import Widget
 from klcourse.widgets.frame.controls import Choice, Slider
 
@@ -128,7 +128,7 @@ class PhasePortrait(Widget):
 
     def figure_setup(self, fig: Figure) -> None:
         """The plane on the left, rate against information on the right."""
-        ax, plane = fig.subplots(1, 2, width_ratios=[1.35, 1])
+        ax, right = fig.subplots(1, 2, width_ratios=[1.35, 1])
         self.w, self.v = np.meshgrid(np.linspace(-WIDTH, WIDTH, 81), np.linspace(-EDGE, EDGE, 81))
         self.ax = ax
         self.bands: QuadContourSet | None = None
@@ -145,16 +145,13 @@ class PhasePortrait(Widget):
         for x, text, colour in ((0.0, "A's best reply (dashed)", MODULE_A), (0.58, "B's best reply", MODULE_B)):
             ax.text(x, 1.02, text, transform=ax.transAxes, color=colour, weight="bold", va="bottom")
 
-        plane.fill_between([0, TOP], [0, TOP], TOP, color="#e4e4e4", linewidth=0)
-        plane.text(0.06, 2.03, "impossible: I > R", color="#606060", va="center")
-        self.target = self.live(plane.plot([0, 0], [0, 0], color=BLUE, linestyle=":", linewidth=2.5)[0])
-        self.paths = [self.live(plane.plot([], [], color=colour, linewidth=2.2, zorder=4)[0]) for colour in near]
-        self.ends = self.live(plane.plot([], [], "o", color="black", markersize=8, zorder=5, clip_on=False)[0])
+        plane(right, TOP, TOP, word_at=(0.03, 0.95))
+        self.target = self.live(right.plot([0, 0], [0, 0], color=BLUE, linestyle=":", linewidth=2.5)[0])
+        self.paths = [self.live(right.plot([], [], color=colour, linewidth=2.2, zorder=4)[0]) for colour in near]
+        self.ends = self.live(right.plot([], [], "o", color="black", markersize=8, zorder=5, clip_on=False)[0])
         ticks = [0, 0.5, 1, 1.5, 2]
-        plane.set(
-            xlim=(0, TOP), ylim=(0, TOP), xticks=ticks, yticks=ticks, xlabel="rate R [nats]", ylabel="information I [nats]"
-        )
-        plane.grid(False)
+        right.set(xticks=ticks, yticks=ticks, ylabel="information I [nats]")
+        right.grid(False)
 
     def update(self, values: dict[str, Any]) -> str:
         """Shade the plane, move replies and stars, descend from the six starts."""
