@@ -46,6 +46,7 @@ class Objective:
     while a run trains.
 
     >>> import torch
+    >>> from dataclasses import dataclass
     >>> from klcourse.objectives import knob
     >>> @dataclass
     ... class Half(Objective, name="half-a-rate"):
