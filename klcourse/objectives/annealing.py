@@ -49,6 +49,9 @@ class LinearAnnealing(Objective, name="anneal"):
     def __call__(self, t: Terms) -> Tensor:
         return t.rec.mean() + self.beta * linear_weight(t.epoch, self.warmup) * t.kl.mean()
 
+    def settles(self, epochs: float) -> float:
+        return self.warmup
+
 
 @dataclass
 class CyclicalAnnealing(Objective, name="cyclical"):

@@ -136,6 +136,17 @@ class Objective:
     def after_step(self, t: Terms) -> None:
         """Called once after the training step on t; here an objective may move its own knobs."""
 
+    def settles(self, epochs: float) -> float:
+        """The epoch after which no schedule changes the loss any more, of `epochs` planned: validation counts from then on."""
+        return 0.0
+
+    def validation_loss(self, t: Terms) -> Tensor:
+        """What is compared between epochs on the validation part: the loss itself, with t.epoch = infinity for schedules.
+
+        An objective whose knobs move while it trains says something here that does not move with them.
+        """
+        return self(t)
+
     def state(self) -> dict[str, float]:
         """The knobs that training itself moves, with their values: what a checkpoint must keep."""
         return {}

@@ -29,6 +29,7 @@ class Terms:
     helper: Callable[..., Tensor] | None = None  # the network that `Objective.build_helper` asked for
     dataset_size: int = 0  # N, the number of training examples
     epoch: float = 0.0  # passes over the data before this step, for schedules
+    epochs: float = 0.0  # passes planned in all, for schedules (0: not known)
     batch_size: int = 0  # of a full mini-batch: the last one of an epoch may be smaller (0: this one is full)
 
 
