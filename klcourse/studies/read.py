@@ -3,6 +3,7 @@
     load_study("phase_diagram")      # the table, a row a run
     load_history("lambda_star")      # the curves, for a study that keeps them
     load_samples("methods_ar")       # what its models draw
+    load_study("...").scores()       # the IW-NLL of every test example, for a study that keeps it
     load_provenance("beta_curve")    # where the numbers come from, and what they cost
 
 notebooks/results/ has what each study runs, NAME.toml, beside its results NAME.csv, NAME.json and so on.
@@ -23,6 +24,8 @@ import pandas as pd
 
 from klcourse.objectives import canonical
 
+from .scores import read_scores
+
 RESULTS = Path(__file__).parents[2] / "notebooks" / "results"
 """Where a checkout keeps its studies."""
 
@@ -31,7 +34,38 @@ class StudyError(Exception):
     """A study is unknown, or was not made yet; the message says what to do."""
 
 
-def load_study(name: str, folder: str | Path | None = None) -> pd.DataFrame:
+class Study(pd.DataFrame):
+    """The table of a study, a row a run, which knows where it is from; choosing rows and adding columns keep that.
+
+    Everything else is pandas' own: `load_study` gives one.
+    """
+
+    _metadata = ["_source"]
+    _source: tuple[str, Path] | None = None  # its name and folder
+
+    @property
+    def _constructor(self) -> type[Study]:
+        return Study
+
+    def scores(self, name: str = "iw_nll") -> pd.DataFrame:
+        """A score of every test example in nats, (runs of this table, N), indexed by `run`; "elbo" is made of its parts.
+
+        Read when it is asked for, from NAME_scores.npz, to a hundredth of a nat. `attrs["fingerprint"]` says of which
+        data. Raises StudyError where the study keeps no such score; ValueError if the runs were measured on different
+        data, since their examples are not the same.
+        """
+        if self._source is None or "run" not in self:
+            raise StudyError("this table is of no stored study: load_study(...) gives one whose scores are known")
+        study, folder = self._source
+        path = find(study, "_scores.npz", folder)
+        keys = {each["run"]: each["key"] for each in load_provenance(study, folder)["runs"]}
+        try:
+            return read_scores(path, {run: keys[run] for run in self["run"].unique()}, name)
+        except KeyError as error:
+            raise StudyError(str(error.args[0])) from None
+
+
+def load_study(name: str, folder: str | Path | None = None) -> Study:
     """The table of a study, a row a run: what varies, then the metrics on the test set in nats per example.
 
     `duty`, `train_rate`, `train_distortion` and `lam_mean` are means over the training steps of the last epoch;
@@ -44,7 +78,8 @@ def load_study(name: str, folder: str | Path | None = None) -> pd.DataFrame:
     ...
     klcourse.studies.read.StudyError: unknown study 'phase_digram': choose one of beta_curve, ...
     """
-    table = pd.read_csv(find(name, ".csv", folder))
+    table = Study(pd.read_csv(find(name, ".csv", folder)))
+    table._source = name, RESULTS if folder is None else Path(folder)
     if "objective" in table:  # stored tables keep the names of their time
         table["objective"] = table["objective"].map(canonical)
     record = load_provenance(name, folder)
@@ -88,6 +123,19 @@ def load_provenance(name: str, folder: str | Path | None = None) -> dict:
     return json.loads(find(name, ".json", folder).read_text(encoding="utf-8"))
 
 
+def kept_models(name: str, folder: str | Path | None = None) -> dict[int, Path]:
+    """The models a study keeps: run, as in its table, -> file of weights; `klcourse.runs.load_model` makes models of them.
+
+    Raises StudyError for a study that keeps none, or is not there.
+    """
+    place = (RESULTS if folder is None else Path(folder)) / f"{name}_models"
+    runs = load_provenance(name, folder)["runs"]
+    found = {each["run"]: place / f"{each['key']}.safetensors" for each in runs}
+    if not (kept := {run: path for run, path in found.items() if path.is_file()}):
+        find(name, "_models", folder)
+    return kept
+
+
 def unpack(text: str, pixels: int = 784) -> np.ndarray:
     """Images from base64 of one bit a pixel: (n, pixels) uint8, 0/1.
 
@@ -108,9 +156,10 @@ def find(name: str, ending: str, folder: str | Path | None) -> Path:
     known = sorted(grid.stem for grid in RESULTS.glob("*.toml"))
     if name not in known and not (folder / f"{name}.csv").is_file():
         raise StudyError(f"unknown study {name!r}: choose one of {', '.join(known)}")
-    what = {"_history.csv": "history", "_samples.json": "samples"}.get(ending)
+    what = {"_history.csv": "history", "_samples.json": "samples", "_scores.npz": "scores", "_models": "keep"}.get(ending)
     if what and name in known and not stored(name).get(what):
-        raise StudyError(f"study {name} keeps no {what}: use load_study({name!r}), or set {what} in [store] of {name}.toml")
+        kind = "models" if what == "keep" else what
+        raise StudyError(f"study {name} keeps no {kind}: use load_study({name!r}), or set {what} in [store] of {name}.toml")
     raise StudyError(f"no {path.name} in {folder}: make it with {command(name)}")
 
 
