@@ -7,6 +7,10 @@ selflabel         SLVAE's objective: the tilted prior, and the linear model with
 dynamics          gradient descent on the linear-Gaussian VAE: growth rates, the lazy point, dual ascent, duty cycle
 discrete          tables: x in K symbols, z in L codes, everything by enumeration
 discrete_optima   the best encoders for such a table, with a penalty or without, and its rate-distortion curve
+equilibria        the linear-Gaussian game with a hinge on R or on I_q: all its equilibria, by formula and by search
+channels          the same with several latents: which directions are open, and what a diagonal encoder adds
+table_games       the same on tables: equilibria named by theorems, and who gains by leaving them
+threshold         s(0), the weight of the rate from which collapse is stable, before anything is trained
 
 Import the module you need, e.g. ``from klcourse.exact.ppca import PPCA``.
 """

@@ -1,13 +1,15 @@
 """When does the constraint R >= c hold? The rule the article leaves open (claims A10, A14, A15).
 
 Training minimises F(R) = D(R) + beta R + lam max(c - R, 0), and the slope s(R) = -D'(R) of a convex D(R) decides
-everything. A *curve* here is anything with `distortion(R)` and `slope(R)`, such as `klcourse.exact.ppca.PPCA`.
+everything. A *curve* here is anything with `distortion(R)` and `slope(R)`, such as `klcourse.exact.ppca.PPCA`. What is not
+convex is given as a set of models, by their rates and distortions, and the minimum is taken by enumeration.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
@@ -108,3 +110,58 @@ def best_rate(curve: Curve, lam: float, c: float, beta: float = 1.0) -> float:
             return float("inf")
         low, high = high, 2 * high
     return float(brentq(lambda rate: float(curve.slope(rate)) - target, low, high, xtol=1e-14, rtol=1e-14))
+
+
+# --- any set of models, convex or not -----------------------------------------------------------------------
+
+
+def _cloud(rates: ArrayLike, distortions: ArrayLike, c: float, waste: bool) -> tuple[Array, Array]:
+    rates, distortions = np.asarray(rates, dtype=float).ravel(), np.asarray(distortions, dtype=float).ravel()
+    if rates.shape != distortions.shape or len(rates) < 2:
+        raise ValueError(f"need as many rates as distortions, 2 at least, got {rates.shape} and {distortions.shape}")
+    if rates.min() < 0:
+        raise ValueError(f"a rate is a mean KL and cannot be negative, got {rates.min()}")
+    order = np.argsort(rates, kind="stable")
+    rates, distortions = rates[order], distortions[order]
+    if waste:  # any model can be given more rate at the same D, so what is reached at R is reached at every higher rate
+        distortions = np.minimum.accumulate(distortions)
+        best = distortions[rates <= c]
+        if len(best):
+            rates, distortions = np.append(rates, c), np.append(distortions, best[-1])
+    if not rates.min() < c <= rates.max():
+        raise ValueError(f"c={c} must lie inside the rates of the models ({rates.min()}, {rates.max()}]")
+    return rates, distortions
+
+
+def lam_star_grid(rates: ArrayLike, distortions: ArrayLike, c: float, beta: float = 1.0, waste: bool = False) -> float:
+    """Least lam for which a model with R >= c minimises F, over models given by their (R, D), in any order and number.
+
+    It is sup over R < c of [V(c) - D(R) - beta R]_+ / (c - R), where V(c) = min_{R >= c} D + beta R. With `waste` every
+    model can also be had with more rate at the same D (a spare latent does that): then lam = beta is always enough.
+    Without it, it need not be (theorem T4).
+
+    >>> lam_star_grid([0.0, 1.0, 2.0], [1.0, 1.0, 0.0], c=2.0)        # concave: the first nat buys nothing
+    0.5
+    >>> [lam_star_grid([0.0, 1.0, 2.0], [1.0, 0.0, 1.0], c=2.0, waste=w) for w in (True, False)]
+    [1.0, 2.0]
+    """
+    _check(c, beta)
+    rates, distortions = _cloud(rates, distortions, c, waste)
+    total = distortions + beta * rates
+    below = rates < c
+    value = total[~below].min()
+    return float(max(((value - total[below]) / (c - rates[below])).max(), 0.0))
+
+
+def best_rate_grid(
+    rates: ArrayLike, distortions: ArrayLike, lam: float, c: float, beta: float = 1.0, waste: bool = False
+) -> float:
+    """The rate of the model that minimises F (ties: the larger); jumps with lam where D is not convex.
+
+    >>> [best_rate_grid([0.0, 1.0, 2.0], [1.0, 1.0, 0.0], lam, c=2.0) for lam in (0.4, 0.6)]
+    [0.0, 2.0]
+    """
+    _check(c, beta, lam)
+    rates, distortions = _cloud(rates, distortions, c, waste)
+    total = distortions + beta * rates + lam * np.maximum(c - rates, 0.0)
+    return float(rates[len(total) - 1 - np.argmin(total[::-1])])

@@ -1,0 +1,243 @@
+"""Will it collapse? The threshold s(0) of theorem T5, estimated for a trained decoder that ignores z (notebook 09).
+
+Let the decoder begin to listen: z adds a little to the layers that it enters. What log p(x|z) changes by, per unit of such
+an addition, is a score u(x). Its mean square is larger on data than on the decoder's own samples if something is left that
+the decoder does not explain, and s(0) is the largest ratio, over all directions of listening. Collapse is a saddle iff
+s(0) > beta.
+
+    python -m klcourse.measure.threshold --table notebooks/results/collapse_threshold.csv
+
+redoes the stored estimates: three kinds of decoder, trained with the settings of the study measured_game.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+from torch import Tensor, nn
+
+from klcourse.models.decoder import Decoder
+from klcourse.models.images import FactorisedDecoder, PixelCNNDecoder
+from klcourse.models.text import TextDecoder
+
+Array = NDArray[np.float64]
+
+RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+ROWS = 250  # examples at a time
+SAMPLES = 4000
+SHRINK = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
+DRAWS = 4  # pairs of z for every example
+DATA = {
+    "mlp": {"data": "mnist", "decoder": "mlp", "epochs": 30},
+    "ar": {"data": "mnist", "decoder": "ar", "limit": 2000, "batch_size": 20, "epochs": 3},
+    "lstm": {"data": "text", "decoder": "lstm", "hidden": 64, "limit": 4000, "batch_size": 50, "lr": 2e-3, "epochs": 6},
+}
+"""Settings of the three decoders, those of the study measured_game."""
+
+
+def _unit_inputs(layer: nn.Linear, width: int, start: int) -> nn.Linear:
+    """The layer as it answers h = 0, with input number start + i added to output i."""
+    told = nn.Linear(width, layer.out_features)
+    with torch.no_grad():
+        told.weight.zero_()
+        told.weight[:, start : start + layer.out_features] = torch.eye(layer.out_features)
+        told.bias.copy_(layer.bias)
+    return told
+
+
+def listening(decoder: Decoder) -> Decoder:
+    """A copy of a decoder trained with h = 0, whose h has one number for every unit that z could reach directly.
+
+    PixelCNN: a bias per channel and layer. LSTM: the first state, and the gates at every step. Factorised: the first layer.
+    At h = 0 it is the decoder it was copied from. ValueError for another kind, and for skip connections.
+
+    >>> width(listening(PixelCNNDecoder(4, channels=3, layers=2)))
+    9
+    """
+    copied: Any = copy.deepcopy(decoder).cpu().eval()
+    if isinstance(decoder, PixelCNNDecoder):
+        copied.bias = _unit_inputs(copied.bias, copied.bias.out_features, 0)
+    elif isinstance(decoder, FactorisedDecoder) and isinstance(decoder.net, nn.Sequential):
+        copied.net[0] = _unit_inputs(copied.net[0], copied.net[0].out_features, 0)
+    elif isinstance(decoder, TextDecoder) and not (decoder.skip or len(decoder.more)):
+        state, gates, words = copied.start.out_features, 4 * copied.lstm.hidden_size, copied.embed.embedding_dim
+        copied.start = _unit_inputs(copied.start, state + gates, 0)
+        kept = {name: value.detach() for name, value in copied.lstm.named_parameters()}
+        unit = torch.cat([torch.zeros(gates, state), torch.eye(gates)], 1)
+        kept["weight_ih_l0"] = torch.cat([kept["weight_ih_l0"][:, :words], unit], 1)
+        copied.lstm = nn.LSTM(words + state + gates, copied.lstm.hidden_size, batch_first=True)
+        copied.lstm.load_state_dict(kept)
+    else:
+        raise ValueError(f"{type(decoder).__name__}: only a plain MLP, a PixelCNN and one LSTM without skip are covered")
+    return cast(Decoder, copied.requires_grad_(False))
+
+
+def width(decoder: Any) -> int:
+    """How many numbers a listening decoder is told."""
+    for layer in ("bias", "start"):
+        if hasattr(decoder, layer):
+            return int(getattr(decoder, layer).in_features)
+    return int(decoder.net[0].in_features)
+
+
+def scores(decoder: Decoder, x: Tensor) -> Array:
+    """d log p(x|h) / dh at h = 0 of a listening decoder, one row an example: (N, k)."""
+    found = []
+    for rows in x.split(ROWS):
+        h = torch.zeros(len(rows), width(decoder), requires_grad=True)
+        (slope,) = torch.autograd.grad(decoder.log_px(rows, h).sum(), h)
+        found.append(slope.double().numpy())
+    return np.concatenate(found)
+
+
+@torch.no_grad()
+def own_samples(decoder: Decoder, n: int, seed: int, **options: int) -> Tensor:
+    """n samples of a listening decoder at h = 0; texts of different length are padded with 0."""
+    generator = torch.Generator().manual_seed(seed)
+    drawn = [
+        decoder.sample(torch.zeros(min(1000, n - begin), width(decoder)), generator, **options)
+        for begin in range(0, n, 1000)
+    ]
+    longest = max(part.shape[1] for part in drawn)
+    return torch.cat([nn.functional.pad(part, (0, longest - part.shape[1])) for part in drawn])
+
+
+class Threshold(NamedTuple):
+    """An estimate of s(0). The direction is chosen on one half and judged on the other, so held_out does not flatter."""
+
+    fitted: float  # the ratio where the direction was found: too large
+    held_out: float  # the same direction on fresh data and fresh samples: a lower bound of s(0), up to its error
+    error: float  # standard error of held_out
+    direction: Array  # (k,), scaled so that the decoder's own samples have E u^2 = 1
+
+
+def threshold(fit: Array, test: Array, own: Array) -> Threshold:
+    """s(0) from the scores of training data, of fresh data and of the decoder's own samples, (N, k) each.
+
+    A ridge keeps directions out that neither has seen enough of; it is chosen on a part of the training scores.
+
+    >>> rng = np.random.default_rng(0)
+    >>> own, fit, test = (rng.standard_normal((4000, 3)) for _ in range(3))
+    >>> fit[:, 0] *= 2; test[:, 0] *= 2                                   # s(0) = 4
+    >>> bool(3.5 < threshold(fit, test, own).held_out < 4.5)
+    True
+    """
+    half = len(own) // 2
+    mine, theirs = own[:half], own[half:]
+
+    def direction(data: Array, ridge: float) -> Array:
+        second = mine.T @ mine / len(mine)
+        scale = ridge * np.trace(second) / len(second)
+        return eigh(np.cov(data.T), second + scale * np.eye(len(second)), subset_by_index=[len(second) - 1] * 2)[1][:, 0]
+
+    def ratio(u: Array, data: Array, samples: Array) -> float:
+        return float(np.var(data @ u) / np.mean(np.square(samples @ u)))
+
+    first, second = np.array_split(fit, 2)
+    ridge = max(RIDGES, key=lambda r: ratio(direction(first, r), second, theirs[: half // 2]))
+    u = direction(fit, ridge)
+    a, b = np.square(test @ u - (test @ u).mean()), np.square(theirs[half // 2 :] @ u)
+    found = float(a.mean() / b.mean())
+    error = found * float(np.sqrt(a.var() / len(a) / a.mean() ** 2 + b.var() / len(b) / b.mean() ** 2))
+    return Threshold(ratio(u, fit, mine), found, error, u / float(np.sqrt(np.mean(np.square(own @ u)))))
+
+
+class FirstLatent(NamedTuple):
+    """What a first latent along the direction of a threshold gives on fresh data, at beta = 1."""
+
+    rate: float  # R, nats
+    gain: float  # ELBO minus log-likelihood without z, nats
+    gain_error: float  # its standard error
+
+
+@torch.no_grad()
+def first_latent(decoder: Decoder, found: Threshold, fit: Tensor, test: Tensor, u_fit: Array, u_test: Array) -> FirstLatent:
+    """One latent added to a frozen decoder by hand: the mean of its code is v u(x), and w z times the direction is told.
+
+    (w, v, s2) are those of the linear-Gaussian optimum with Lambda / sigma2 = found.held_out, shrunk by the factor in
+    SHRINK that is best on the training data: an instability that the theorem predicts must show up as a gain.
+    """
+    s = max(found.held_out, 1.0 + 1e-3)
+    along = torch.as_tensor(found.direction, dtype=torch.float32)
+
+    def gains(x: Tensor, u: Array, shrink: float) -> tuple[Array, Array]:
+        w = shrink * float(np.sqrt(s - 1))
+        v, s2 = w / s, 1 - (1 - 1 / s) * shrink**2
+        mean = v * torch.as_tensor(u, dtype=torch.float32)
+        rate = 0.5 * (mean**2 + s2 - 1 - float(np.log(s2)))
+        generator, total = torch.Generator().manual_seed(0), torch.zeros(len(x), dtype=torch.float64)
+        for rows in torch.arange(len(x)).split(ROWS):
+            silent = decoder.log_px(x[rows], torch.zeros(len(rows), len(along)))
+            for _ in range(DRAWS):
+                noise = s2**0.5 * torch.randn(len(rows), generator=generator)
+                for sign in (1, -1):  # in pairs, which takes most of the noise out of the mean
+                    told = w * (mean[rows] + sign * noise)[:, None] * along
+                    total[rows] += (decoder.log_px(x[rows], told) - silent).double()
+        return rate.double().numpy(), (total / (2 * DRAWS) - rate).numpy()
+
+    shift = float(u_fit.mean())
+    shrink = max(SHRINK, key=lambda k: gains(fit[:1000], u_fit[:1000] - shift, k)[1].mean())
+    rate, gain = gains(test, u_test - shift, shrink)
+    return FirstLatent(float(rate.mean()), float(gain.mean()), float(gain.std() / np.sqrt(len(gain))))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train the three decoders without z, estimate s(0) for each, and store the table."""
+    import json
+    from pathlib import Path
+
+    import pandas as pd
+
+    from klcourse.data import load
+    from klcourse.runs import Run, train
+    from klcourse.version import __version__
+
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--table", default="collapse_threshold.csv", help="the table to write; a .json is put beside it")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--decoders", nargs="+", choices=DATA, default=list(DATA))
+    parser.add_argument("--samples", type=int, default=SAMPLES, help="samples of its own that each decoder draws")
+    options = parser.parse_args(arguments)
+    rows, fingerprints = [], {}
+    for name in options.decoders:
+        data = load(str(DATA[name]["data"]), limit=DATA[name].get("limit"))  # type: ignore[arg-type]
+        fingerprints[name] = data.fingerprint
+        kind = torch.float32 if data.kind == "image" else torch.long
+        parts = [torch.as_tensor(part).to(kind) for part in (data.train, data.test)]
+        for seed in range(options.seeds):
+            run = Run(**DATA[name], seed=seed, without_z=True, prior_encoder=True, iw_samples=0, device="cpu")
+            trained = train(run, data=data, progress=False)
+            decoder = listening(trained.model.decoder)
+            longest = {} if data.kind == "image" else {"max_words": parts[0].shape[1]}
+            own = own_samples(decoder, options.samples, seed, **longest).to(kind)
+            of_fit, of_test, of_own = (scores(decoder, x) for x in (*parts, own))
+            found = threshold(of_fit, of_test, of_own)
+            along = (scored @ found.direction for scored in (of_fit, of_test))
+            first = first_latent(decoder, found, parts[0], parts[1], *along)
+            row = {"decoder": name, "seed": seed, "log_likelihood": -trained.metrics["distortion"]}
+            row |= {"fitted": found.fitted, "held_out": found.held_out, "error": found.error} | first._asdict()
+            rows.append(row)
+            print(row, flush=True)
+    target = Path(options.table)
+    pd.DataFrame(rows).to_csv(target, index=False, float_format="%.6g")
+    record = {
+        "about": "s(0) of trained decoders without z (theorem T5): ratio of score variances, data to own samples",
+        "command": "python -m klcourse.measure.threshold --table notebooks/results/collapse_threshold.csv",
+        "settings": {name: DATA[name] for name in options.decoders},
+        "samples": options.samples,
+        "seeds": list(range(options.seeds)),
+        "versions": {"klcourse": __version__, "torch": torch.__version__, "numpy": np.__version__},
+        "data": fingerprints,
+    }
+    target.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
