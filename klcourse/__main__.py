@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from klcourse.objectives import Knob
 
 
+NOT_SETTINGS = ("command", "out", "resume", "quiet", "preset")  # arguments of `run` itself
+
+
 def build_parser(argv: list[str]) -> argparse.ArgumentParser:
     """The command line for these arguments. The options of `run` and `sweep` need torch: only when they are asked for."""
     parser = argparse.ArgumentParser(prog="klcourse", description=__doc__)
@@ -42,6 +45,7 @@ def add_run_arguments(run: argparse.ArgumentParser, argv: list[str]) -> None:
     An objective of your own, given by its dotted name, brings its knobs along.
     """
     from klcourse.objectives import all_knobs, find_objective
+    from klcourse.runs import presets
     from klcourse.runs.config import settings
 
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -51,6 +55,9 @@ def add_run_arguments(run: argparse.ArgumentParser, argv: list[str]) -> None:
         find_objective(name)
     except ValueError:  # said when the run is made
         pass
+    run.formatter_class = argparse.RawDescriptionHelpFormatter
+    run.epilog = f"{run.epilog}\n\npresets\n{presets.to_text()}"
+    run.add_argument("--preset", metavar="|".join(presets.PRESETS), help="settings that belong together, listed below")
     run.add_argument("--out", required=True, help="folder for metrics.json, history.csv, run.json and the checkpoint")
     run.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     run.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -79,11 +86,13 @@ def run_command(arguments: argparse.Namespace) -> int:
     """Train, print the metrics; returns the exit status: 0, 2 for what cannot be done, 130 after Ctrl-C."""
     from klcourse.data import DataError
     from klcourse.runs import Interrupted, Run, RunError, train
+    from klcourse.runs.presets import with_preset
     from klcourse.training import TrainingDiverged
 
-    given = {name: value for name, value in vars(arguments).items() if name not in ("command", "out", "resume", "quiet")}
+    given = {name: value for name, value in vars(arguments).items() if name not in NOT_SETTINGS}
     try:
-        run = train(Run(**given), arguments.out, resume=arguments.resume, progress=not arguments.quiet)
+        config = with_preset(arguments.preset, **given) if arguments.preset else Run(**given)
+        run = train(config, arguments.out, resume=arguments.resume, progress=not arguments.quiet)
     except (DataError, RunError, TrainingDiverged) as error:
         print(f"klcourse run: {error}", file=sys.stderr)
         return 2
@@ -93,6 +102,12 @@ def run_command(arguments: argparse.Namespace) -> int:
     width = max(map(len, run.metrics))
     for name, value in run.metrics.items():
         print(f"{name:<{width}}  {value:.4f}" if isinstance(value, float) else f"{name:<{width}}  {value}")
+    if run.metrics["loss_jumps"]:
+        print(
+            f"klcourse run: the loss jumped {run.metrics['loss_jumps']:.0f} times (largest gradient "
+            f"{run.metrics['largest_gradient']:.0f}): look at {arguments.out}/history.csv, try a smaller --lr or --clip",
+            file=sys.stderr,
+        )
     return 0
 
 

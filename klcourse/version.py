@@ -1,3 +1,3 @@
 """The version, where whoever records it can read it without the rest."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

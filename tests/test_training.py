@@ -14,7 +14,8 @@ from klcourse.data import EOS
 from klcourse.gaussians import gaussian_kl, reparameterise
 from klcourse.models import Features, build_vae
 from klcourse.objectives import ELBO, BetaVAE, RateHinge, SelfLabelling, Sizes
-from klcourse.training import NOISE, Trainer, TrainingDiverged, seeded, write_atomically
+from klcourse.system import write_atomically
+from klcourse.training import NOISE, Trainer, TrainingDiverged, seeded
 
 SIZES = dict(latent_dim=4, hidden=16)
 
@@ -46,7 +47,7 @@ def make(objective=None, seed=0, decoder="mlp", x=None, lr=5e-3, **options):
         lr=lr,
         log_every=2,
         seed=seed,
-        probe=(x.float(), None),
+        valid=(x.float(), None),
         **options,
     )
 

@@ -48,6 +48,14 @@ def cached(name: str, key: object, build: Callable[[], Dataset], where: Path) ->
     return data
 
 
+def given(name: str, where: Path) -> Dataset | None:
+    """The dataset in the file `name`.npz of the cache folder, if somebody put it there.
+
+    A copy of another machine's cache file: so that all machines train on the same examples, whatever they have installed.
+    """
+    return read(where / f"{name}.npz")
+
+
 def read(path: Path) -> Dataset | None:
     """The dataset in a cache file, or None where there is no file or it is damaged."""
     if not path.is_file():

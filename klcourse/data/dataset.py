@@ -13,7 +13,9 @@ import numpy as np
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
-ARRAYS = ("train", "test", "train_labels", "test_labels", "grey_train", "grey_test")  # of a Dataset
+# The arrays of a Dataset. Those of the validation part come last, so that data without one keep their old fingerprint.
+ARRAYS = ("train", "test", "train_labels", "test_labels", "grey_train", "grey_test", "valid", "valid_labels", "grey_valid")
+HELD_OUT, MOST_HELD_OUT = 8, 1_000  # one in so many training examples is held out for validation, this many at most
 
 
 class DataError(Exception):
@@ -22,7 +24,10 @@ class DataError(Exception):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Training and test examples with their labels.
+    """Training, validation and test examples with their labels.
+
+    Train on the first, choose and stop on the second, report the third once. Where the published data have no validation
+    part, `hold_out` makes one from the end of the training part; `valid` is None where nothing was held out.
 
     Shapes: images are (N, 784) uint8, already binarised (0/1), with the grey values 0..255 beside them;
     sentences are (N, T) int32 word ids `w1 .. wn EOS PAD ..` (a model adds BOS itself).
@@ -48,6 +53,9 @@ class Dataset:
     fingerprint: str = ""  # computed when not given
     grey_train: np.ndarray | None = None
     grey_test: np.ndarray | None = None
+    valid: np.ndarray | None = None
+    valid_labels: np.ndarray | None = None
+    grey_valid: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if not self.fingerprint:
@@ -61,32 +69,57 @@ class Dataset:
     def __repr__(self) -> str:
         what = "images" if self.kind == "image" else f"sentences of up to {self.train.shape[1] - 1} words"
         vocabulary = f", vocabulary {len(self.vocab)}" if self.vocab else ""
-        return (
-            f"<Dataset {self.name}: {len(self.train)} + {len(self.test)} {what}{vocabulary}, fingerprint {self.fingerprint}>"
+        sizes = " + ".join(str(len(part)) for part in (self.train, self.valid, self.test) if part is not None)
+        return f"<Dataset {self.name}: {sizes} {what}{vocabulary}, fingerprint {self.fingerprint}>"
+
+    def hold_out(self, n: int | None = None) -> Dataset:
+        """The last n training examples as validation part; by default one in 8, at most 1 000. 0 leaves none.
+
+        The fingerprint stays: the numbers are the same, cut elsewhere. Data with a validation part of their own keep it,
+        unless n = 0, which leaves it out. Raises DataError for more than half of the training part.
+
+        >>> from klcourse.data import load
+        >>> load("mnist", hold_out=0).hold_out(100)
+        <Dataset mnist: 3900 + 100 + 1000 images, fingerprint ...>
+        """
+        if self.valid is not None:
+            if n:
+                raise DataError(f"hold_out = {n}: {self.name} has {len(self.valid)} validation examples: leave hold_out out")
+            return self if n is None else replace(self, valid=None, valid_labels=None, grey_valid=None, fingerprint="")
+        at_most = len(self.train) // 2
+        n = min(len(self.train) // HELD_OUT, MOST_HELD_OUT) if n is None else n
+        if not 0 <= n <= at_most:
+            raise DataError(f"hold_out = {n} of {len(self.train)} training examples of {self.name}: choose 0 to {at_most}")
+        if n == 0:
+            return self
+        cut = len(self.train) - n
+        while self.kind == "text" and cut > 1 and np.array_equal(self.train[cut], self.train[cut - 1]):
+            cut -= 1  # equal sentences, which stand side by side, stay together
+        return replace(
+            self,
+            train=self.train[:cut],
+            valid=self.train[cut:],
+            train_labels=self.train_labels[:cut],
+            valid_labels=self.train_labels[cut:],
+            grey_train=None if self.grey_train is None else self.grey_train[:cut],
+            grey_valid=None if self.grey_train is None else self.grey_train[cut:],
         )
 
     def first(self, n: int) -> Dataset:
-        """The first n training and the first n test examples (all, where there are fewer).
+        """The first n training, validation and test examples each (all, where there are fewer).
 
         The vocabulary stays whole, so that models trained on different n have the same shapes.
         The fingerprint is computed anew: it tells a part from the whole.
 
         >>> from klcourse.data import load
         >>> load("mnist").first(100)
-        <Dataset mnist: 100 + 100 images, fingerprint ...>
+        <Dataset mnist: 100 + 100 + 100 images, fingerprint ...>
         """
-        if n >= len(self.train) and n >= len(self.test):
+        arrays = {name: array for name in ARRAYS if (array := getattr(self, name)) is not None}
+        if all(n >= len(array) for array in arrays.values()):
             return self
-        return replace(  # copies: a view would keep the whole array in memory
-            self,
-            fingerprint="",
-            train=self.train[:n].copy(),
-            test=self.test[:n].copy(),
-            train_labels=self.train_labels[:n].copy(),
-            test_labels=self.test_labels[:n].copy(),
-            grey_train=None if self.grey_train is None else self.grey_train[:n].copy(),
-            grey_test=None if self.grey_test is None else self.grey_test[:n].copy(),
-        )
+        # copies: a view would keep the whole array in memory
+        return replace(self, fingerprint="", **{name: array[:n].copy() for name, array in arrays.items()})
 
     def encode(self, sentence: str) -> np.ndarray:
         """Word ids of a sentence, ending in EOS, not padded: (n + 1,) int32. Unknown words become UNK."""

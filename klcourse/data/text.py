@@ -43,10 +43,11 @@ def text_dataset(
     vocab: tuple[str, ...],
     labels: tuple[list[int], list[int]] | None = None,
     label_names: tuple[str, ...] = (),
+    valid: Sequence[Sequence[str]] = (),
 ) -> Dataset:
     """Tokenised sentences as a Dataset, all padded to the longest one with its EOS."""
     index = {word: i for i, word in enumerate(vocab) if i >= UNK}
-    width = 1 + max(len(sentence) for sentence in [*train, *test])
+    width = 1 + max(len(sentence) for sentence in [*train, *valid, *test])
 
     def ids(sentences: Sequence[Sequence[str]]) -> np.ndarray:  # (N, T)
         rows = np.full((len(sentences), width), PAD, dtype=np.int32)
@@ -65,18 +66,21 @@ def text_dataset(
         np.array(test_labels, dtype=np.int64),
         label_names,
         vocab,
+        valid=ids(valid) if valid else None,
+        valid_labels=np.zeros(len(valid), dtype=np.int64) if valid else None,
     )
 
 
 def ptb(where: Path) -> Dataset:
-    """Penn Treebank as Mikolov prepared it: 42 068 + 3 761 sentences, its words and <unk> as published.
+    """Penn Treebank as Mikolov prepared it: 42 068 + 3 370 + 3 761 sentences, its words and <unk> as published.
 
-    The published training and test parts; no labels. Raises DataError where it cannot be fetched.
+    The published training, validation and test parts; no labels. Raises DataError where it cannot be fetched.
     """
-    train, test = (
-        [line.split() for line in fetch(f"ptb/ptb.{part}.txt", where).decode().splitlines()] for part in ("train", "test")
+    train, valid, test = (
+        [line.split() for line in fetch(f"ptb/ptb.{part}.txt", where).decode().splitlines()]
+        for part in ("train", "valid", "test")
     )
-    return text_dataset("ptb", train, test, build_vocab(train, min_count=1))
+    return text_dataset("ptb", train, test, build_vocab(train, min_count=1), valid=valid)
 
 
 def text_file(path: Path) -> Dataset:

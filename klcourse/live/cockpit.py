@@ -81,7 +81,7 @@ class Cockpit(Widget):
         pause_all()  # perhaps this is the same cell again, and the run of the last one is still going
         name = data.name if isinstance(data, Dataset) else data
         self.config = Run(data=name, decoder=decoder, objective=objective, **config)
-        self.data = data if isinstance(data, Dataset) else load(name, limit=self.config.limit)
+        self.data = data if isinstance(data, Dataset) else load(name, limit=self.config.limit, hold_out=self.config.hold_out)
         own = self.config.make_objective()
         self.run = LiveRun(
             self._trainer,

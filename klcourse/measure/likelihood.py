@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 from klcourse.gaussians import log_normal, normal, reparameterise
 from klcourse.models import VAE
 
-from .passes import ROWS, chunks, log_px, part, posteriors
+from .passes import chunks, log_px, most_rows, part, posteriors
 
 STEPS = 3  # of the ladder: K/4, K/2, K
 
@@ -81,7 +81,7 @@ def importance_weighted(
         size = samples // 2 ** (STEPS - 1) if samples % 2 ** (STEPS - 1) == 0 else samples  # of the smallest K
         if prior_share and size < 2:
             size = samples
-        slices = list(chunks(len(x), ROWS // samples))
+        slices = list(chunks(len(x), most_rows(x) // samples))
         for s in tqdm(slices, desc=f"likelihood, K = {samples}", delay=2, leave=False, disable=not progress):
             log_w = log_weights(
                 model,

@@ -12,6 +12,7 @@ from klcourse.models import VAE
 
 ROWS = 1000  # rows a network sees at a time, at most
 CELLS = 30_000_000  # numbers it may hold meanwhile: 120 MB
+GPU = 20  # a GPU has room for so many times as much, and needs it to be busy
 
 
 def chunks(n: int, size: int) -> Iterator[slice]:
@@ -33,9 +34,14 @@ def posteriors(model: VAE, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, 
     return mu, logvar
 
 
+def most_rows(x: Tensor) -> int:
+    """How many rows a network sees at a time, at most."""
+    return ROWS * (GPU if x.is_cuda else 1)
+
+
 def rows_at_a_time(model: VAE, x: Tensor) -> int:
     """How many examples like x fit into the memory that is set aside: long sentences of many words need much."""
-    return min(ROWS, max(1, CELLS // model.decoder.cells(x)))
+    return min(most_rows(x), max(1, CELLS * (GPU if x.is_cuda else 1) // model.decoder.cells(x)))
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from klcourse.data import PAD
-from klcourse.gaussians import reparameterise
+from klcourse.gaussians import gaussian_kl, reparameterise
 from klcourse.models import VAE
 
 from .information import active_units, mutual_information, rate, total_correlation
@@ -30,6 +30,7 @@ def evaluate(
     seed: int = 0,
     text: bool = False,
     progress: bool = False,
+    scores: dict[str, Tensor] | None = None,
 ) -> dict[str, float]:
     """All metrics of a model on the examples x: a dictionary of plain numbers, nats per example.
 
@@ -41,6 +42,8 @@ def evaluate(
     iw_nll_k2 and iw_nll_k4, the same at K/2 and K/4; iw_error, the standard error over examples; iw_ess, the effective
     sample size; iw_flat, 1 if the ladder falls by less than `tolerance` (default .1 nat) from K/4 to K. With a
     `tolerance`, K is doubled until it does, up to 4096. For text elbo_ppl, iw_ppl, reconstruction_ppl.
+
+    Into `scores`, if given, go the numbers of every example, (N,) each: rate, distortion and iw_nll.
 
     >>> from klcourse.models import build_vae
     >>> _ = torch.manual_seed(0)
@@ -72,6 +75,8 @@ def evaluate(
             "shuffle_gap": shuffle_gap(model, x, z, log_likelihood, y),
             "prior_gap": prior_gap(model, x, log_likelihood, y, torch.Generator().manual_seed(seed + PRIOR)),
         }
+        if scores is not None:
+            scores |= {"rate": gaussian_kl(mu, logvar), "distortion": -log_likelihood}
         if iw_samples:
             found = importance_weighted(
                 model,
@@ -89,6 +94,8 @@ def evaluate(
             out |= {"iw_nll": found.mean, "iw_samples": k, "iw_error": found.error, "iw_ess": found.ess}
             out |= {f"iw_nll_k{part}": found.ladder[k // part] for part in (2, 4) if k // part in found.ladder and k >= part}
             out |= {"iw_flat": float(found.flat)}
+            if scores is not None:
+                scores["iw_nll"] = found.nll
         if text:
             words = (x != PAD).sum(1).float().mean().item()  # EOS counts, BOS does not: it is never predicted
             out |= {"elbo_ppl": perplexity(d + r, words), "reconstruction_ppl": perplexity(d, words)}

@@ -13,12 +13,14 @@ from .vae import VAE
 DECODERS = {"image": ("mlp", "ar"), "text": ("lstm",)}  # the first is the default
 
 
-def build_encoder(kind: str, n_out: int, *, hidden: int, vocab_size: int = 0, n_labels: int = 0) -> nn.Module:
-    """A network from x to n_out numbers: the encoder's has n_out = 2d."""
+def build_encoder(
+    kind: str, n_out: int, *, hidden: int, vocab_size: int = 0, n_labels: int = 0, embedding: int = 0, layers: int = 1
+) -> nn.Module:
+    """A network from x to n_out numbers: the encoder's has n_out = 2d. `embedding` and `layers` are for text."""
     if kind == "image":
         return ImageEncoder(hidden, n_out, n_labels)
     if kind == "text":
-        return TextEncoder(vocab_size, hidden, n_out, n_labels)
+        return TextEncoder(vocab_size, hidden, n_out, n_labels, embedding=embedding, layers=layers)
     raise ValueError(f"unknown kind of data {kind!r}: known are {', '.join(DECODERS)}")
 
 
@@ -43,14 +45,19 @@ def build_vae(
     vocab_size: int = 0,
     n_labels: int = 0,
     word_dropout: float = 0.0,
+    dropout: float = 0.0,
+    embedding: int = 0,
+    layers: int = 1,
+    skip: bool = False,
     without_z: bool = False,
     prior_encoder: bool = False,
     floor: Floor | None = None,
 ) -> VAE:
     """A VAE for `kind` of data ("image", "text") with the decoder of that name ("mlp", "ar"; "lstm").
 
-    Raises ValueError for a decoder the kind does not have, word dropout where there are no words, or switches that
-    contradict each other.
+    `word_dropout`, `dropout`, `embedding` (width of a word's vector, 0: half of `hidden`) and `layers` are for text, `skip`
+    for decoders that are told z once only. Raises ValueError for a decoder the kind does not have, for settings of text
+    where there are no words, or switches that contradict each other.
 
     >>> import torch
     >>> model = build_vae("image", "ar", latent_dim=4, hidden=32)
@@ -63,16 +70,28 @@ def build_vae(
         raise ValueError(f"unknown kind of data {kind!r}: known are {', '.join(DECODERS)}")
     if decoder not in DECODERS[kind]:
         raise ValueError(f"unknown decoder {decoder!r} for {kind} data: choose {' or '.join(DECODERS[kind])}")
-    if word_dropout and kind != "text":
-        raise ValueError(f"word_dropout={word_dropout} needs text: {kind} data has no words")
+    of_text = {"word_dropout": word_dropout, "dropout": dropout, "embedding": embedding, "layers": layers - 1}
+    if kind != "text" and (given := [name for name, value in of_text.items() if value]):
+        raise ValueError(f"{given[0]} needs text: {kind} data has no words; leave it out")
+    if skip and decoder == "ar":
+        raise ValueError("skip=True with decoder 'ar': every layer of a PixelCNN is told z as it is; leave it out")
     n_in = latent_dim + n_labels
-    encoder = build_encoder(kind, 2 * latent_dim, hidden=hidden, vocab_size=vocab_size, n_labels=n_labels)
+    encoder = build_encoder(
+        kind,
+        2 * latent_dim,
+        hidden=hidden,
+        vocab_size=vocab_size,
+        n_labels=n_labels,
+        embedding=embedding,
+        layers=layers,
+    )
     net: Decoder
     if decoder == "mlp":
-        net = FactorisedDecoder(n_in, hidden)
+        net = FactorisedDecoder(n_in, hidden, skip)
     elif decoder == "ar":
         net = PixelCNNDecoder(n_in)
     else:
-        net = TextDecoder(vocab_size, n_in, hidden, word_dropout)
+        shape = {"embedding": embedding, "layers": layers}
+        net = TextDecoder(vocab_size, n_in, hidden, word_dropout, dropout=dropout, skip=skip, **shape)
     switches = {"without_z": without_z, "prior_encoder": prior_encoder}
     return VAE(encoder, net, latent_dim, n_labels=n_labels, floor=floor, **switches)

@@ -30,12 +30,27 @@ class ImageEncoder(nn.Module):
         return self.net(torch.cat([x, extra], -1))
 
 
+class SkipMLP(nn.Module):
+    """As `mlp`, but every layer is told the input too: skip connections from z (Dieng et al. 2019)."""
+
+    def __init__(self, n_in: int, hidden: int, n_out: int):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(n_in, hidden), nn.Linear(hidden + n_in, hidden)])
+        self.out = nn.Linear(hidden + n_in, n_out)
+
+    def forward(self, h: Tensor) -> Tensor:
+        state = h
+        for layer in self.layers:
+            state = torch.cat([layer(state).tanh(), h], -1)
+        return self.out(state)
+
+
 class FactorisedDecoder(Decoder):
     """p(x|z) = prod_i Bernoulli(x_i; pi_i(z)): pixels are independent once z is known."""
 
-    def __init__(self, n_in: int, hidden: int):
+    def __init__(self, n_in: int, hidden: int, skip: bool = False):
         super().__init__()
-        self.net = mlp(n_in, hidden, SIDE * SIDE)
+        self.net = (SkipMLP if skip else mlp)(n_in, hidden, SIDE * SIDE)
 
     def log_px(self, x: Tensor, h: Tensor, generator: torch.Generator | None = None) -> Tensor:
         return bernoulli_log_likelihood(self.net(h), x)

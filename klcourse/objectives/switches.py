@@ -45,10 +45,20 @@ DELTA = Switch(
     Knob(0.0, "delta-VAE: nats that the rate cannot fall below; 0 is off", symbol="δ", unit="nats"),
 )  # fmt: skip
 LAGGING = Switch(
-    "lagging", "encoder_steps", "lagging inference", "several updates of the encoder for one of the decoder",
-    "He et al. 2019", "training.py",
-    Knob(1, "lagging inference: updates of the encoder for one of the decoder; 1 is off", low=1),
+    "lagging", "encoder_steps", "lagging inference", "the encoder alone, until its loss stops falling, before each decoder step",
+    "He et al. 2019", "training/trainer.py",
+    Knob(1, "lagging inference: most updates of the encoder before one of the decoder (the paper: 100); 1 is off", low=1),
+)  # fmt: skip
+PRETRAIN = Switch(
+    "ae-init", "pretrain", "autoencoder first", "first epochs: D alone; then the decoder starts afresh",
+    "Li et al. 2019", "training/trainer.py",
+    Knob(0, "epochs of training as an autoencoder, whose encoder is kept; 0 is off", symbol="epochs", kind=int),
+)  # fmt: skip
+SKIP = Switch(
+    "skip", "skip", "skip connections", "every layer of the decoder is told z",
+    "Dieng et al. 2019", "models/text.py",
+    Knob(False, "tell every layer of the decoder z (the PixelCNN does so as it is)", kind=bool),
 )  # fmt: skip
 
-SWITCHES = {switch.name: switch for switch in (WORD_DROPOUT, BN, DELTA, LAGGING)}
+SWITCHES = {switch.name: switch for switch in (WORD_DROPOUT, BN, DELTA, LAGGING, PRETRAIN, SKIP)}
 """All of them by name."""

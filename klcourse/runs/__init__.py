@@ -15,7 +15,7 @@ from .build import build_trainer, test_tensors
 from .config import Run, RunError
 from .files import history_frame, write_json
 from .trained import Interrupted, Trained, summary, train
-from .weights import load
+from .weights import load, load_model
 
 __all__ = [
     "Interrupted",
@@ -25,6 +25,7 @@ __all__ = [
     "build_trainer",
     "history_frame",
     "load",
+    "load_model",
     "summary",
     "test_tensors",
     "train",

@@ -10,11 +10,12 @@ from torch import Tensor
 from klcourse.data import Dataset
 from klcourse.models import DECODERS, Features, build_floor, build_vae
 from klcourse.objectives import Sizes
-from klcourse.training import Trainer
+from klcourse.training import Plateau, Trainer
+from klcourse.training.stopping import MIN_EXAMPLES
 
 from .config import Run, RunError
 
-PROBE = 1000  # examples on which I_q is measured while training
+CLIP = {"image": 2000.0, "text": 5.0}  # largest norm of the gradient; for images above what a healthy run has
 
 
 def build_trainer(config: Run, data: Dataset) -> Trainer:
@@ -32,12 +33,21 @@ def build_trainer(config: Run, data: Dataset) -> Trainer:
         raise RunError(f"a conditional model needs labels, and {data.name} has none")
     if config.generate and not (n_labels and data.kind == "text"):
         raise RunError(f"generate = {config.generate} needs a conditional text model: add --conditional, or leave it out")
+    if config.patience and (n := 0 if data.valid is None else len(data.valid)) < MIN_EXAMPLES:
+        raise RunError(
+            f"patience = {config.patience} asks when the loss on the validation part stops falling, and {data.name} has {n} "
+            f"examples for it: at least {MIN_EXAMPLES} can say. Give more sentences, a larger hold_out, or leave it out"
+        )
+    if config.encoder_steps > 1 and data.valid is None:
+        raise RunError(
+            f"encoder_steps = {config.encoder_steps}: lagging inference ends when information about validation examples "
+            "stops growing, and none are held out: leave hold_out = 0 out"
+        )
     hidden = config.hidden or (200 if image else 256)
     latent_dim = config.latent_dim or (16 if image else 32)
     vocab_size = len(data.vocab)
     sizes = Sizes(latent_dim, hidden, vocab_size, partial(Features, data.kind, hidden=hidden, vocab_size=vocab_size))
     objective = config.make_objective()
-    test, labels = test_tensors(data, config, device)
     with torch.random.fork_rng():  # leave the caller's random numbers alone
         torch.manual_seed(config.seed)
         try:
@@ -49,6 +59,10 @@ def build_trainer(config: Run, data: Dataset) -> Trainer:
                 vocab_size=vocab_size,
                 n_labels=n_labels,
                 word_dropout=config.word_dropout,
+                dropout=config.dropout,
+                embedding=config.embedding or 0,
+                layers=config.layers,
+                skip=config.skip,
                 without_z=config.without_z,
                 prior_encoder=config.prior_encoder,
                 floor=build_floor(latent_dim, bn_gamma=config.bn_gamma, delta=config.delta),
@@ -66,18 +80,24 @@ def build_trainer(config: Run, data: Dataset) -> Trainer:
                 batch_size=config.batch_size or min(50 if image else 100, len(data.train)),
                 lr=config.lr or (2e-3 if image else 1e-3),
                 seed=config.seed,
-                clip=None if image else 5.0,  # the usual guard of recurrent networks
+                clip=config.clip or CLIP[data.kind],
                 grey=grey,
-                # test examples, as what is reported is measured on them; training takes only the end of lagging from them
-                probe=(test[:PROBE], None if labels is None else labels[:PROBE]),
+                valid=None if data.valid is None else tensors(data, "valid", config, device),
                 mi_every=config.mi_every,
                 encoder_steps=config.encoder_steps,
+                pretrain=config.pretrain,
+                plateau=Plateau(config.patience, config.halvings) if config.patience else None,
             )
         except ValueError as error:
             raise RunError(str(error)) from None
 
 
+def tensors(data: Dataset, part: str, config: Run, device) -> tuple[Tensor, Tensor | None]:
+    """The "valid" or "test" part as the model takes it, and its labels if the model is conditional."""
+    x = torch.as_tensor(getattr(data, part), device=device).to(torch.float32 if data.kind == "image" else torch.long)
+    return x, torch.as_tensor(getattr(data, f"{part}_labels"), device=device) if config.conditional else None
+
+
 def test_tensors(data: Dataset, config: Run, device) -> tuple[Tensor, Tensor | None]:
-    """The test set as the model takes it, and its labels if the model is conditional."""
-    x = torch.as_tensor(data.test, device=device).to(torch.float32 if data.kind == "image" else torch.long)
-    return x, torch.as_tensor(data.test_labels, device=device) if config.conditional else None
+    """The test part as the model takes it, and its labels if the model is conditional."""
+    return tensors(data, "test", config, device)

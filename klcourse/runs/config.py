@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from klcourse.data import Dataset, load
 from klcourse.objectives import (
     OBJECTIVES,
     Knob,
@@ -18,7 +19,7 @@ from klcourse.objectives import (
     make_objective,
 )
 from klcourse.objectives.knobs import Value
-from klcourse.objectives.switches import BN, DELTA, LAGGING, WORD_DROPOUT
+from klcourse.objectives.switches import BN, DELTA, LAGGING, PRETRAIN, SKIP, WORD_DROPOUT
 
 
 class RunError(Exception):
@@ -54,23 +55,38 @@ class Run:
         "elbo", "what is minimised: a name that `klcourse methods` lists, or the dotted name of a class"
     )
     knobs: tuple[tuple[str, Value], ...] = field(default=())  # of the objective, those that were given
-    epochs: int = setting(10, "passes over the training set", above=True)
+    epochs: int = setting(10, "passes over the training part (at most, with patience)", above=True)
+    patience: int | None = setting(
+        None, "epochs without progress on the validation part before the learning rate is halved", above=True
+    )
+    halvings: int = setting(4, "how often it is halved before patience ends and training stops; the best weights are kept")
     seed: int = setting(0, "decides initial weights, data order and noise")
     latent_dim: int | None = setting(None, "number of latents d (default: 16 for images, 32 for text)", above=True)
     hidden: int | None = setting(None, "units per layer (default: 200 for images, 256 for text)", above=True)
     batch_size: int | None = setting(None, "examples per mini-batch (default: 50 for images, 100 for text)", above=True)
+    embedding: int | None = setting(None, "width of a word's vector, for text (default: half of hidden)", above=True)
+    layers: int = setting(1, "LSTM layers, for text", above=True)
+    dropout: float = setting(0.0, "share hidden of the text decoder's embedded words and of its outputs", high=0.95)
     lr: float | None = setting(None, "learning rate of Adam (default: 0.002 for images, 0.001 for text)", above=True)
     word_dropout: float = WORD_DROPOUT.field()
     bn_gamma: float | None = BN.field()
     delta: float = DELTA.field()
     encoder_steps: int = LAGGING.field()
+    pretrain: int = PRETRAIN.field()
+    skip: bool = SKIP.field()
+    clip: float | None = setting(
+        None, "the gradient is scaled down to this norm (default: 5 for text, 2000 for images)", above=True
+    )
     conditional: bool = setting(False, "give the label to encoder and decoder")
     without_z: bool = setting(False, "hide z from the decoder: module A plays 'independent'")
     prior_encoder: bool = setting(False, "fix q(z|x) = p(z): module B plays 'q = p'")
     binarisation: str = setting(
         "static", "static, or dynamic: pixels drawn afresh at every step", choices=("static", "dynamic")
     )
-    limit: int | None = setting(None, "train on the first LIMIT examples only", above=True)
+    limit: int | None = setting(None, "only the first LIMIT training, validation and test examples", above=True)
+    hold_out: int | None = setting(
+        None, "training examples held out for validation (default: one in 8, at most 1000; PTB has its own)"
+    )
     mi_every: int | None = setting(
         None, "measure rate and information every so many steps (default: at the end of every epoch)", above=True
     )
@@ -103,6 +119,11 @@ class Run:
         if self.iw_prior and self.iw_samples == 1:
             remedy = "choose 2 or more iw_samples, or iw_prior = 0"
             raise RunError(f"iw_samples = 1: one sample cannot come from both encoder and prior: {remedy}")
+        if self.patience and self.hold_out == 0:
+            remedy = "leave hold_out = 0 out, or patience"
+            raise RunError(f"patience = {self.patience} reads the loss on a validation part, and hold_out is 0: {remedy}")
+        if self.pretrain >= self.epochs:
+            raise RunError(f"pretrain = {self.pretrain} of {self.epochs} epochs leaves none for the model: choose fewer")
         in_order = [name for name in knobs_of(type(made)) if name in given]
         object.__setattr__(self, "knobs", tuple((name, getattr(made, name)) for name in in_order))
 
@@ -110,6 +131,10 @@ class Run:
         """The same run with another objective: an instance with its knobs, or a name with that one's defaults."""
         kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("objective", "knobs")}
         return Run(objective=objective, **kept)
+
+    def load_data(self) -> Dataset:
+        """What it trains on. Raises DataError."""
+        return load(self.data, limit=self.limit, hold_out=self.hold_out)
 
     def make_objective(self) -> Objective:
         """The objective with the knobs that were given; ValueError for one that it does not have or a value it refuses."""

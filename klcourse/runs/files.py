@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import platform
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -18,7 +20,7 @@ from klcourse.version import __version__
 
 from .config import Run, RunError
 
-CHECKPOINT, WEIGHTS = "checkpoint.safetensors", "model.safetensors"
+CHECKPOINT, WEIGHTS, SCORES = "checkpoint.safetensors", "model.safetensors", "scores.npz"
 DISTRIBUTIONS = ("torch", "numpy", "safetensors")  # whose versions a run records
 
 
@@ -51,12 +53,19 @@ def last_good(checkpoint: Path | None) -> str:
 
 def history_frame(history: list[dict[str, float]]) -> pd.DataFrame:
     """The history as a table, a row a logged step."""
-    return pd.DataFrame(history, columns=["step", "epoch", *STEP_MEANS, *MEASURED])
+    return pd.DataFrame(history, columns=["step", "epoch", *STEP_MEANS, "grad_norm", *MEASURED, "valid_loss"])
 
 
 def write_history(out: Path, history: list[dict[str, float]]) -> None:
     """Write history.csv, atomically."""
     write_atomically(out / "history.csv", history_frame(history).to_csv(index=False).encode())
+
+
+def write_scores(out: Path, scores: dict[str, np.ndarray]) -> None:
+    """Write scores.npz, atomically: a number for every test example."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **scores)  # type: ignore[arg-type]
+    write_atomically(out / SCORES, buffer.getvalue())
 
 
 def write_json(path: Path, content: dict) -> None:
@@ -71,13 +80,21 @@ def write_run_json(out: Path, config: Run, trainer: Trainer, data: Dataset, seco
         out / "run.json",
         {
             "config": config.as_dict(),
-            "data": {"name": data.name, "fingerprint": data.fingerprint, "train": len(data.train), "test": len(data.test)},
+            "data": {
+                "name": data.name,
+                "fingerprint": data.fingerprint,
+                "train": len(data.train),
+                "valid": 0 if data.valid is None else len(data.valid),
+                "test": len(data.test),
+            },
             "parameters": sum(p.numel() for p in trainer.parameters),
             "versions": {"python": platform.python_version(), "klcourse": __version__}
             | {name: version(name) for name in DISTRIBUTIONS},
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
             "threads": torch.get_num_threads(),
             "steps": trainer.steps,
+            "epochs_done": round(trainer.steps / trainer.steps_per_epoch, 4),
+            "lr": trainer.lr,
             "encoder_steps_done": trainer.encoder_steps_done,
             "seconds": round(seconds, 2),
             "peak_memory_mib": peak_memory_mib(),

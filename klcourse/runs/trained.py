@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from torch import Tensor
 
 from klcourse import measure
-from klcourse.data import Dataset, load
+from klcourse.data import Dataset
 from klcourse.models import VAE
 from klcourse.objectives import Objective
 from klcourse.training import Trainer, TrainingDiverged
 
-from .build import build_trainer, test_tensors
+from .build import build_trainer, tensors
 from .config import Run, RunError
-from .files import CHECKPOINT, history_frame, last_good, prepare_folder, write_history, write_json, write_run_json
+from .files import (
+    CHECKPOINT,
+    history_frame,
+    last_good,
+    prepare_folder,
+    write_history,
+    write_json,
+    write_run_json,
+    write_scores,
+)
 
+VALIDATED = ("distortion", "rate", "mi", "mi_upper", "elbo", "iw_nll", "shuffle_gap")  # measured on validation examples too
+VALID_SHARE = 4  # there with one importance sample for so many on the test part
 SUMMARY = (
     "distortion",
     "rate",
@@ -43,7 +58,11 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass
 class Trained:
-    """A run's results: `metrics` on the test set, `history` as a table, the trained `model`, its `data`."""
+    """A run's results: `metrics` on the test part, `history` as a table, the trained `model`, its `data`.
+
+    Metrics whose names begin with valid_ are of the validation part: choose settings by these, then report the others.
+    `scores` has some of them for every test example, (N,) each, for comparisons of two runs example by example.
+    """
 
     config: Run
     model: VAE
@@ -52,6 +71,28 @@ class Trained:
     data: Dataset
     trainer: Trainer = field(repr=False)
     seconds: float = 0.0
+    scores: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+
+    def measure(self, progress: bool = True) -> None:
+        """Measure the model: `metrics` and `scores` anew. Raises RunError for what cannot be measured."""
+        config, device = self.config, next(self.model.parameters()).device
+        text = self.data.kind == "text"
+        evaluate = partial(
+            measure.evaluate, self.model, prior_share=config.iw_prior, seed=config.seed, text=text, progress=progress
+        )
+        scores: dict[str, Tensor] = {}
+        x, y = tensors(self.data, "test", config, device)
+        self.metrics = evaluate(x, y, iw_samples=config.iw_samples, tolerance=config.iw_tolerance, scores=scores)
+        self.scores = {name: values.cpu().numpy().astype(np.float32) for name, values in scores.items()}
+        if self.data.valid is not None and len(self.data.valid) > 1:
+            samples = min(config.iw_samples, max(2, config.iw_samples // VALID_SHARE))
+            found = evaluate(*tensors(self.data, "valid", config, device), iw_samples=samples)
+            self.metrics |= {f"valid_{name}": found[name] for name in VALIDATED if name in found}
+        self.metrics["largest_gradient"] = max((row["grad_norm"] for row in self.trainer.history), default=math.nan)
+        self.metrics["loss_jumps"] = float(self.trainer.jumps)
+        if config.generate:
+            options = {"per_condition": config.generate, "seed": config.seed}
+            self.metrics |= measure.text.diversity(self.model, self.data, **options, progress=progress)
 
 
 def train(
@@ -82,7 +123,7 @@ def train(
     checkpoint = None if out is None else out / CHECKPOINT
     if out is not None:
         prepare_folder(out, config, resume)
-    data = load(config.data, limit=config.limit) if data is None else data
+    data = config.load_data() if data is None else data
     trainer = build_trainer(config, data)
     started, before = time.perf_counter(), 0.0
 
@@ -120,26 +161,13 @@ def train(
         raise Interrupted(
             f"stopped after step {trainer.steps} of {config.epochs * trainer.steps_per_epoch}: {go_on}", result
         )
-    model = trainer.model.eval()  # as whoever measures or samples next needs it; a further step switches back
-    x, y = test_tensors(data, config, next(model.parameters()).device)
-    text = data.kind == "text"
-    result.metrics = measure.evaluate(
-        model,
-        x,
-        y,
-        iw_samples=config.iw_samples,
-        prior_share=config.iw_prior,
-        tolerance=config.iw_tolerance,
-        seed=config.seed,
-        text=text,
-        progress=progress,
-    )
-    if config.generate:
-        known = {"per_condition": config.generate, "seed": config.seed}
-        result.metrics |= measure.text.diversity(model, data, **known, progress=progress)
+    trainer.use_best()
+    trainer.model.eval()  # as whoever measures or samples next needs it; a further step switches back
+    result.measure(progress)
     result.seconds = seconds()
     if out is not None:
         write_json(out / "metrics.json", result.metrics)
+        write_scores(out, result.scores)
         write_run_json(out, config, trainer, data, result.seconds, finished=True)
     return result
 

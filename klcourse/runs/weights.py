@@ -1,16 +1,19 @@
-"""Trained weights on disk: those a sweep keeps, and those in the checkpoint of a run."""
+"""Trained weights on disk: those a sweep or a study keeps, and those in the checkpoint of a run."""
 
 from __future__ import annotations
 
 import json
+import numbers
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import torch
 from safetensors import safe_open
 from safetensors.torch import save
 
-from klcourse import data as datasets
 from klcourse.data import Dataset
+from klcourse.studies import kept_models, load_provenance, load_study, settings
 
 from .build import build_trainer
 from .config import Run, RunError
@@ -24,8 +27,51 @@ def weights(run: Trained) -> bytes:
     return save(tensors, {"config": json.dumps(run.config.as_dict()), "fingerprint": run.data.fingerprint})
 
 
+def halved(path: str | Path) -> bytes:
+    """A file of weights in half precision: about half of its size. `load` makes full ones of them again.
+
+    A weight too large for half precision (above 65 504) stays as it is, with all others of its tensor.
+    """
+    with safe_open(path, framework="pt") as file:
+        meta, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and torch.isfinite(half := tensor.half()).all():
+            tensors[name] = half
+    return save(tensors, meta)
+
+
+def load_model(study: str, method: str | int, folder: str | Path | None = None, data: Dataset | None = None) -> Trained:
+    """The model that a stored study keeps of a method, ready to be used, with the metrics of its row in the table.
+
+    `method` is a method (column `name`), a setting ("hinge on R, λ = 2") or a run's number. Weights are in half precision:
+    measured again, a metric agrees to about three digits. Raises StudyError for a study that keeps no models, ValueError
+    for a method of which it keeps none or several, RunError as `load` does. `data` saves loading what it was trained on.
+
+        found = load_model("methods_text", "hinge on R, λ = 1, c = 5")
+        found.model.encode(x), found.metrics["iw_nll"]
+    """
+    kept = kept_models(study, folder)
+    table = load_study(study, folder)
+    if isinstance(method, str):
+        table = settings(table) if "name" in table else table.assign(name="", method="")
+        table = table[table["run"].isin(kept)]
+        rows = table[(table["name"] == method) | (table["method"] == method)]
+        known = ", ".join(f"{each!r} (run {run})" for each, run in zip(table["method"], table["run"]))
+    else:
+        table = table[table["run"].isin(kept)]
+        rows, known = table[table["run"] == method], ", ".join(map(str, table["run"]))
+    if len(rows) != 1:
+        what = f"no model of {method!r}" if rows.empty else f"{len(rows)} models of {method!r}"
+        raise ValueError(f"study {study} keeps {what}: choose one of {known}")
+    row = rows.iloc[0]
+    found = load(kept[int(row["run"])], data)
+    shown = set(found.config.as_dict()) | set(load_provenance(study, folder)["varies"]) | {"run", "method", "style"}
+    found.metrics = {k: float(v) for k, v in row.items() if k not in shown and isinstance(v, numbers.Real) and pd.notna(v)}
+    return found
+
+
 def load(path: str | Path, data: Dataset | None = None) -> Trained:
-    """A trained run from its folder, or from the model.safetensors that a sweep kept; the model is ready to be used.
+    """A trained run from its folder, or from weights that a sweep or a study kept; the model is ready to be used.
 
     From a folder come its metrics and history too, and where it has a checkpoint, a trainer that can go on. `data` saves
     loading what it was trained on. Raises RunError if there is no run at `path`, or if that data are others by now.
@@ -49,7 +95,9 @@ def load(path: str | Path, data: Dataset | None = None) -> Trained:
         config, fingerprint = Run(**record["config"]), record["data"]["fingerprint"]
     else:
         raise RunError(f"no trained run at {path}: give a folder that `klcourse run --out` wrote, or a {WEIGHTS}")
-    data = datasets.load(config.data, limit=config.limit) if data is None else data
+    if config.device == "cuda" and not torch.cuda.is_available():
+        config = replace(config, device="auto")  # trained elsewhere
+    data = config.load_data() if data is None else data
     if data.fingerprint != fingerprint:
         raise RunError(
             f"{path} was trained on {config.data} with fingerprint {fingerprint}, here it is {data.fingerprint}: "
@@ -58,6 +106,7 @@ def load(path: str | Path, data: Dataset | None = None) -> Trained:
     trainer = build_trainer(config, data)
     if tensors is None:
         trainer.load(checkpoint)
+        trainer.use_best()
     else:
         trainer.model.load_state_dict(tensors)
     metrics, history = folder / "metrics.json", folder / "history.csv"

@@ -25,7 +25,7 @@ from klcourse.data import load
 from klcourse.runs import Run, build_trainer
 config = Run({options})
 trainer = build_trainer(config, load(config.data))
-trainer.probe = None
+trainer.valid = None
 for _ in range(5):
     trainer.step()
 started = time.process_time()

@@ -52,7 +52,7 @@ def ratio(config: Run, steps: int) -> float:
     data = load(config.data)
     ours, theirs = build_trainer(config, data), build_trainer(config, data)
     theirs.model.train()
-    ours.probe = None
+    ours.valid = None
     optimizer = torch.optim.Adam(theirs.model.parameters(), lr=ours.lr, fused=True)
     order = torch.randperm(len(ours.x))
 

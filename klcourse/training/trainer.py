@@ -1,49 +1,34 @@
-"""Training, one mini-batch at a time.
-
-    trainer = Trainer(model, ELBO(), x)
-    trainer.fit(epochs=3)                  # progress bar; Ctrl-C stops after the current step and loses nothing
-    trainer.objective = RateHinge(lam=1, c=5)
-    trainer.objective.lam = 2              # live: the next step uses it
-    trainer.step()
-
-All randomness of step t (order of the data, noise of z, word dropout) is a function of the seed and t alone. So there is
-no generator state to save, and a run that is cut off and resumed is the same, bit for bit, as one that was not.
-"""
+"""The loop: a mini-batch, a loss, a step; at the end of an epoch a look at the validation part."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from klcourse.data import PAD
 from klcourse.gaussians import gaussian_kl, reparameterise
 from klcourse.measure import mutual_information, posteriors, rate
 from klcourse.models import VAE
 from klcourse.objectives import Objective, Sizes, Terms
-from klcourse.system import deferred_interrupt, keep_freed_memory, write_atomically
+from klcourse.system import deferred_interrupt, keep_freed_memory
 
-ORDER, NOISE, HELPER_ORDER, PROBE, ENCODER = range(5)  # independent streams of random numbers
+from . import checkpoint
+from .order import ENCODER, HELPER_ORDER, NOISE, ORDER, PROBE, VALID, Batches, seeded
+from .stopping import Plateau
+
 STEP_MEANS = ("loss", "rate", "distortion", "penalty_on", "lam")  # what a history row averages over steps
-MEASURED = ("mi", "mi_upper", "test_rate")  # what it measures on the probe
+MEASURED = ("mi", "mi_upper", "valid_rate")  # what it measures on the validation part
+PROBE_EXAMPLES = 1000  # examples of it on which I_q is measured while training
+JUMP = 2.0  # a row whose D + R is so many times that of the row before has jumped
+BURN_IN = 15  # updates of the encoder whose mean loss lagging inference compares with that of the 15 before
 
 
 class TrainingDiverged(RuntimeError):
     """The loss or a weight is no longer a finite number."""
-
-
-def seeded(seed: int, stream: int, *index: int) -> torch.Generator:
-    """The generator for one stream at one index (a step or an epoch): well mixed, and nothing to remember."""
-    state = np.random.SeedSequence((seed, stream, *index)).generate_state(1)
-    return torch.Generator().manual_seed(int(state[0]))
 
 
 class Trainer:
@@ -52,15 +37,20 @@ class Trainer:
     x is images (N, 784), 0/1, or with `grey=True` 0..255, binarised afresh at every step (Burda et al. 2016); or word ids
     (N, T). y (N,) are labels, for a conditional model. `helper` is the network beside the model that some objectives need
     (SLVAE's g); with `sizes` the trainer builds those of objectives chosen later. `clip` bounds the norm of the gradient.
-    `probe` examples (x, y) are what I_q is measured on, every `mi_every` steps or, by default, at the end of every epoch.
+    `valid` = (x, y) are examples that training does not see: at the end of every epoch the loss is measured on them, and
+    I_q on the first 1 000, or every `mi_every` steps. A `plateau` says when their loss asks for a lower learning rate,
+    and when to stop; the best weights are kept for `use_best`.
 
-    `encoder_steps` = K > 1 is lagging inference (He et al. 2019): K updates of the encoder for one of the decoder, K - 1
-    of them on other mini-batches with the decoder left alone, until at the end of an epoch I_q on the probe has not
-    grown; from then on plain training. `encoder_steps_done` counts the extra updates, which cost about a step each.
+    `encoder_steps` = K > 1 is lagging inference (He et al. 2019): before each update of the decoder the encoder alone is
+    updated, until its mean loss over 15 updates no longer falls, K times at most; when at the end of an epoch I_q on the
+    validation part has not grown, plain training follows. `encoder_steps_done` counts the extra updates, which cost about
+    a step each. `pretrain` = P > 0 epochs come first in which the distortion alone is minimised: an autoencoder, whose
+    encoder is kept while the decoder starts afresh (Li et al. 2019).
 
     `history` is a list of rows. loss, rate, distortion, penalty_on and lam (the penalty weight in force, nan without one)
-    are means over the steps since the row before; mi and mi_upper (the two bounds on I_q) and test_rate are measured on
-    the probe after the row's last step, or nan. Everything in nats per example.
+    are means over the steps since the row before, grad_norm is the largest norm of the gradient in them, before clipping;
+    mi and mi_upper (the two bounds on I_q) and valid_rate are measured on the validation part after the row's last step,
+    valid_loss at the end of an epoch, else nan. Everything in nats per example.
     """
 
     def __init__(
@@ -78,9 +68,11 @@ class Trainer:
         clip: float | None = None,
         grey: bool = False,
         log_every: int = 20,
-        probe: tuple[Tensor, Tensor | None] | None = None,
+        valid: tuple[Tensor, Tensor | None] | None = None,
         mi_every: int | None = None,
         encoder_steps: int = 1,
+        pretrain: int = 0,
+        plateau: Plateau | None = None,
     ):
         if not 0 < batch_size <= len(x):
             raise ValueError(f"batch_size = {batch_size} with {len(x)} training examples: choose 1 to {len(x)}")
@@ -88,26 +80,35 @@ class Trainer:
             raise ValueError(f"log_every = {log_every}: choose 1 or more steps")
         if mi_every is not None and mi_every < 1:
             raise ValueError(f"mi_every = {mi_every}: choose 1 or more steps")
-        if encoder_steps < 1 or (encoder_steps > 1 and probe is None):
-            remedy = "choose 1 or more" if encoder_steps < 1 else "it stops when I_q on the probe does: pass probe=(x, y)"
+        if encoder_steps < 1 or (encoder_steps > 1 and valid is None):
+            remedy = "choose 1 or more" if encoder_steps < 1 else "it stops when I_q on valid=(x, y) does: pass them"
             raise ValueError(f"encoder_steps = {encoder_steps}: {remedy}")
+        if pretrain < 0:
+            raise ValueError(f"pretrain = {pretrain}: choose 0 or more epochs")
+        if plateau is not None and valid is None:
+            raise ValueError("a plateau is one of the loss on examples that training does not see: pass valid=(x, y)")
         keep_freed_memory()
         self.model, self.sizes = model, sizes
-        self.x, self.y, self.probe = x, y, probe
+        self.x, self.y, self.valid = x, y, valid
         self.batch_size, self.seed, self.clip, self.grey = batch_size, seed, clip, grey
         self.log_every, self.mi_every, self.encoder_steps = log_every, mi_every, encoder_steps
         self.helpers: dict[str, nn.Module] = {} if helper is None else {objective.name: helper}
         self.parameters = [*model.parameters(), *(helper.parameters() if helper else ())]
         self.optimizer = torch.optim.Adam(self.parameters, lr=lr, fused=True)
+        self.batches = {stream: Batches(x, batch_size, seed, stream) for stream in (ORDER, HELPER_ORDER)}
+        self.steps_per_epoch = len(self.batches[ORDER])
+        self.pretrain_steps = pretrain * self.steps_per_epoch
+        self._first_decoder = {k: v.clone() for k, v in model.decoder.state_dict().items()} if pretrain else {}
         self.objective = objective
-        self.steps_per_epoch = math.ceil(len(x) / batch_size)
+        self.epochs = 0.0  # planned in all (0: not known)
         self.steps = 0  # done so far
         self.history: list[dict[str, float]] = []
         self.encoder_steps_done = 0  # extra ones, of lagging inference
         self.lagging = encoder_steps > 1  # still in its first phase
         self._epoch_mi = -math.inf  # I_q at the end of the epoch before, while lagging
+        self.plateau, self.best, self.stopped = plateau, checkpoint.State(), False
         self._since_row = self._empty_row()
-        self._order: dict[int, tuple[int, Tensor]] = {}  # stream -> (epoch, permutation)
+        self._largest = torch.zeros((), device=x.device)  # norm of the gradient since the last row
 
     # ------------------------------------------------------------------------------------------------- one step
 
@@ -147,26 +148,19 @@ class Trainer:
             self.optimizer.add_param_group({"params": weights})
 
     def batch(self, stream: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
-        """The mini-batch of the next step: every epoch a new permutation of the data."""
+        """The mini-batch of the next step."""
         epoch, i = divmod(self.steps, self.steps_per_epoch)
-        if self._order.get(stream, (-1, None))[0] != epoch:
-            self._order[stream] = epoch, torch.randperm(len(self.x), generator=seeded(self.seed, stream, epoch))
-        return self.examples(self._order[stream][1][i * self.batch_size : (i + 1) * self.batch_size], generator)
+        return self.examples(self.batches[stream].of(epoch)[i], generator)
 
     def examples(self, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """The training examples of these row numbers, as the model takes them."""
-        rows = rows.to(self.x.device)
-        x, y = self.x[rows], None if self.y is None else self.y[rows]
+        x, y = taken(self.x, self.y, rows, self.batches[ORDER].words)
         if self.grey:
-            x = torch.bernoulli(x.float().cpu() / 255, generator=generator).to(x.device)
-        elif x.dtype == torch.uint8:
-            x = x.float()
-        else:
-            x = x[:, : int((x != PAD).sum(1).max())]  # as long as the longest sentence of this batch
+            x = torch.bernoulli(x.cpu() / 255, generator=generator).to(x.device)
         return x, y
 
-    def terms(self, x: Tensor, y: Tensor | None, generator: torch.Generator) -> Terms:
-        """What the objective is told about a mini-batch."""
+    def terms(self, x: Tensor, y: Tensor | None, generator: torch.Generator, epoch: float | None = None) -> Terms:
+        """What the objective is told about a mini-batch; `epoch` is now, unless told otherwise."""
         mu, logvar = self.model.encode(x, y)
         z = reparameterise(mu, logvar, generator)
         return Terms(
@@ -178,9 +172,15 @@ class Trainer:
             x=x,
             helper=self.helpers.get(self.objective.name),
             dataset_size=len(self.x),
-            epoch=self.steps / self.steps_per_epoch,
+            epoch=(self.steps - self.pretrain_steps) / self.steps_per_epoch if epoch is None else epoch,
+            epochs=max(0.0, self.epochs - self.pretrain_steps / self.steps_per_epoch),
             batch_size=self.batch_size,
         )
+
+    @property
+    def pretraining(self) -> bool:
+        """Whether the model is still an autoencoder."""
+        return self.steps < self.pretrain_steps
 
     def step(self) -> dict[str, float]:
         """Train on one mini-batch; returns its loss, rate, distortion, penalty_on and lam.
@@ -190,53 +190,71 @@ class Trainer:
         """
         if not self.model.training:  # train() walks over all modules: not for every step
             self.model.train()
-        if self.lagging:
+        if self.pretrain_steps and self.steps == self.pretrain_steps:
+            self.model.decoder.load_state_dict(self._first_decoder)
+            self.optimizer.state.clear()
+        lagging = self.lagging and not self.pretraining
+        if lagging:
             self.update_encoder()
         generator = seeded(self.seed, NOISE, self.steps)
         x, y = self.batch(ORDER, generator)
         terms = self.terms(x, y, generator)
-        loss = self.objective(terms)
-        value = self.finite(loss)
+        loss = terms.rec.mean() if self.pretraining else self.objective(terms)
+        # one transfer for all numbers: on a GPU each makes the processor wait
+        value, rate, distortion = torch.stack([loss, terms.kl.mean(), terms.rec.mean()]).detach().tolist()
+        self.finite(value)
         self.optimizer.zero_grad()
         loss.backward()
-        if self.objective.helper_alternates:
+        if lagging:  # the decoder's turn: what has no gradient is left alone
+            for weight in self.model.encoder_parameters():
+                weight.grad = None
+        if self.objective.helper_alternates and not self.pretraining:
             self.helper_gradients(generator)
-        if self.clip:
-            torch.nn.utils.clip_grad_norm_(self.parameters, self.clip)
+        self.clip_gradient(self.parameters)
         self.optimizer.step()
         self.steps += 1
         done = {
             "loss": value,
-            "rate": terms.kl.mean().item(),
-            "distortion": terms.rec.mean().item(),
+            "rate": rate,
+            "distortion": distortion,
             "penalty_on": self._penalty_on(terms),
             "lam": self.objective.penalty_weight,
         }
-        self.objective.after_step(terms)
+        if not self.pretraining:
+            self.objective.after_step(terms)
         self._log(done)
         return done
 
-    def finite(self, loss: Tensor) -> float:
-        """The loss as a number; TrainingDiverged if it is none."""
-        if not math.isfinite(value := loss.item()):
-            raise TrainingDiverged(f"the loss is {value} at step {self.steps} with objective {self.objective}")
-        return value
+    def clip_gradient(self, weights: list[nn.Parameter]) -> None:
+        """Keep the norm of the gradient within `clip`, and remember the largest one before that."""
+        norm = torch.nn.utils.clip_grad_norm_(weights, self.clip or math.inf)
+        self._largest = torch.maximum(self._largest, norm.detach())
+
+    def finite(self, loss: float) -> None:
+        """TrainingDiverged if a loss is no number."""
+        if not math.isfinite(loss):
+            raise TrainingDiverged(f"the loss is {loss} at step {self.steps} with objective {self.objective}")
 
     def update_encoder(self) -> None:
-        """The encoder's extra updates before a joint step: lagging inference lets it catch up with the decoder."""
+        """The encoder's updates before the decoder's: lagging inference lets it catch up until its loss stops falling."""
         weights = self.model.encoder_parameters()
-        for i in range(self.encoder_steps - 1):
+        before, total = math.inf, 0.0
+        for i in range(1, self.encoder_steps + 1):
             generator = seeded(self.seed, ENCODER, self.steps, i)
             rows = torch.randint(len(self.x), (self.batch_size,), generator=generator)
             loss = self.objective(self.terms(*self.examples(rows, generator), generator))
-            self.finite(loss)
+            self.finite(value := loss.item())
             self.optimizer.zero_grad()  # weights without a gradient are left alone, the decoder's among them
             for weight, gradient in zip(weights, torch.autograd.grad(loss, weights)):
                 weight.grad = gradient
-            if self.clip:
-                torch.nn.utils.clip_grad_norm_(weights, self.clip)
+            self.clip_gradient(weights)
             self.optimizer.step()
             self.encoder_steps_done += 1
+            total += value
+            if i % BURN_IN == 0:
+                if total > before:
+                    break
+                before, total = total, 0.0
 
     def helper_gradients(self, generator: torch.Generator) -> None:
         """The lesson of a helper that alternates with the model: on a mini-batch of its own, with the decoder frozen."""
@@ -268,41 +286,97 @@ class Trainer:
             n = self._since_row.pop("steps")
             row = {"step": self.steps, "epoch": self.steps / self.steps_per_epoch}
             row |= {key: total / n for key, total in self._since_row.items()}
+            row["grad_norm"] = self._largest.item()
             row |= self.measure() if measured else dict.fromkeys(MEASURED, math.nan)
+            row["valid_loss"] = self.validate() if epoch_ends else math.nan
             self.history.append(row)
-            self._since_row = self._empty_row()
-            if epoch_ends and self.lagging:
+            self._since_row, self._largest = self._empty_row(), torch.zeros_like(self._largest)
+            if epoch_ends and self.lagging and not self.pretraining:
                 self.lagging, self._epoch_mi = row["mi"] > self._epoch_mi, row["mi"]
+            if epoch_ends and self.plateau is not None:
+                self._heed(self.plateau, row["valid_loss"])
+
+    @property
+    def jumps(self) -> int:
+        """How often D + R of a history row was more than twice that of the row before: training was thrown off there."""
+        sums = [row["rate"] + row["distortion"] for row in self.history]
+        return sum(after > JUMP * before for before, after in zip(sums, sums[1:]) if before > 0)
 
     def measure(self) -> dict[str, float]:
-        """I_q (both bounds) and rate on the probe examples now: mi, mi_upper, test_rate, nats; nan without a probe."""
-        if self.probe is None:
+        """I_q (both bounds) and rate on validation examples now: mi, mi_upper, valid_rate, nats; nan without them."""
+        if self.valid is None:
             return dict.fromkeys(MEASURED, math.nan)
+        x, y = (None if t is None else t[:PROBE_EXAMPLES] for t in self.valid)
+        assert x is not None
         was_training = self.model.training
-        self.model.eval()  # BN-VAE must neither use the probe's statistics nor learn them
-        mu, logvar = posteriors(self.model, *self.probe)
+        self.model.eval()  # BN-VAE must neither use these examples' statistics nor learn them
+        mu, logvar = posteriors(self.model, x, y)
         self.model.train(was_training)
         mi = mutual_information(mu, logvar, seeded(self.seed, PROBE, self.steps))
-        return {"mi": mi.lower, "mi_upper": mi.upper, "test_rate": rate(mu, logvar)}
+        return {"mi": mi.lower, "mi_upper": mi.upper, "valid_rate": rate(mu, logvar)}
+
+    @torch.no_grad()
+    def validate(self) -> float:
+        """The loss on the validation part as it will be when all schedules have ended, nats; nan without such a part.
+
+        Same mini-batches and noise at every call, so that two calls differ by the weights alone.
+        """
+        if self.valid is None:
+            return math.nan
+        x, y = self.valid
+        batches = Batches(x, min(self.batch_size, len(x)), self.seed, VALID)
+        was_training, total, n = self.model.training, 0.0, 0
+        self.model.eval()
+        for i, rows in enumerate(batches.of(0)):
+            if len(rows) > 1 or n == 0:  # information needs two examples
+                generator = seeded(self.seed, VALID, i)
+                terms = self.terms(*taken(x, y, rows, batches.words), generator, epoch=math.inf)
+                loss = terms.rec.mean() if self.pretraining else self.objective.validation_loss(terms)
+                total, n = total + float(loss) * len(rows), n + len(rows)
+        self.model.train(was_training)
+        return total / n
+
+    def _heed(self, plateau: Plateau, loss: float) -> None:
+        """Slow down or stop on the plateau's advice, once pre-training and the objective's schedule are over."""
+        if (self.steps - self.pretrain_steps) / self.steps_per_epoch < max(1.0, self.objective.settles(self.epochs)):
+            return
+        match plateau.after_epoch(loss):
+            case "better":
+                self.best = checkpoint.State.of(self)
+            case "slower":
+                lr = self.lr / 2
+                self.use_best()
+                self.lr = lr
+            case "stop":
+                self.use_best()
+                self.stopped = True
+
+    def use_best(self) -> None:
+        """Put the weights of the epoch with the best validation loss, and the optimiser as it was then, into place."""
+        if self.best:
+            lr = self.lr
+            self.best.put_back(self)
+            self.lr = lr
 
     # ------------------------------------------------------------------------------------------------ many steps
 
     def fit(self, epochs: float, *, progress: bool = True, on_step: Callable[[Trainer], None] | None = None) -> bool:
-        """Train until `epochs` are done since the start; False if Ctrl-C stopped it earlier, after a whole step.
+        """Train until `epochs` are done since the start, or the plateau stops it; False if Ctrl-C did, after a whole step.
 
         Call it again to go on. `on_step` is called after every step.
         """
+        self.epochs = epochs
         until = round(epochs * self.steps_per_epoch)
         bar = tqdm(total=until, initial=self.steps, unit="step", leave=False, disable=not progress, desc=self.objective.name)
         with deferred_interrupt() as interrupted, bar:
-            while self.steps < until and not interrupted:
+            while self.steps < until and not self.stopped and not interrupted:
                 done = self.step()
                 if on_step is not None:
                     on_step(self)
                 bar.update()
                 if progress and self.steps % 10 == 0:
                     bar.set_postfix(rate=f"{done['rate']:.2f}", D=f"{done['distortion']:.1f}", refresh=False)
-            return self.steps >= until
+            return self.stopped or self.steps >= until
 
     # ---------------------------------------------------------------------------------------------- checkpoints
 
@@ -311,47 +385,45 @@ class Trainer:
 
         Raises TrainingDiverged, and leaves the file before as it is, if a weight is not finite.
         """
-        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
-        for name, helper in self.helpers.items():
-            tensors |= {f"helper.{name}.{k}": v for k, v in helper.state_dict().items()}
-        if not all(t.isfinite().all() for t in tensors.values()):
+        now = checkpoint.State.of(self)
+        if not now.finite:
             raise TrainingDiverged(f"a weight is not finite after step {self.steps} with objective {self.objective}")
-        for i, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"adam.{i}.{k}": v for k, v in state.items()}
         meta = {
             "steps": self.steps,
             "lr": self.lr,
             "history": self.history,
             "since_row": self._since_row,
+            "grad_norm": self._largest.item(),
             "objective": self.objective.state(),
             "lagging": [self.lagging, self._epoch_mi, self.encoder_steps_done],
+            "plateau": self.plateau and self.plateau.state(),
+            "stopped": self.stopped,
             "extra": extra,
         }
-        data = to_bytes({k: v.contiguous() for k, v in tensors.items()}, {"klcourse": json.dumps(meta)})
-        write_atomically(path, data)
+        checkpoint.write(path, {"": now, "best.": self.best}, meta)
 
     def load(self, path: Path) -> dict:
         """Continue from a file that `save` wrote; returns its `extra`. Model and objective must be as they were."""
-        with safe_open(path, framework="pt") as file:
-            meta = json.loads(file.metadata()["klcourse"])
-            tensors = {k: file.get_tensor(k) for k in file.keys()}
-
-        def under(prefix: str) -> dict[str, Tensor]:
-            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-        self.model.load_state_dict(under("model."))
-        for name, helper in self.helpers.items():
-            helper.load_state_dict(under(f"helper.{name}."))
-        state = self.optimizer.state_dict()
-        for key, value in under("adam.").items():
-            i, name = key.split(".")
-            state["state"].setdefault(int(i), {})[name] = value
-        self.optimizer.load_state_dict(state)
+        states, meta = checkpoint.read(path, ("best.", ""))
+        states[""].put_back(self)
+        self.best = states["best."]
         self.steps, self.lr, self.history = meta["steps"], meta["lr"], meta["history"]
         # a file from before a column existed: its mean is not known for the row that was begun
         self._since_row = dict.fromkeys(STEP_MEANS, math.nan) | meta["since_row"]
+        self._largest = torch.full_like(self._largest, meta.get("grad_norm", 0.0))
         for knob, value in meta.get("objective", {}).items():
             setattr(self.objective, knob, value)
         if "lagging" in meta:
             self.lagging, self._epoch_mi, self.encoder_steps_done = meta["lagging"]
+        if self.plateau is not None and meta.get("plateau"):
+            self.plateau = Plateau(**meta["plateau"])
+        self.stopped = meta.get("stopped", False)
         return meta["extra"]
+
+
+def taken(x: Tensor, y: Tensor | None, rows: Tensor, words: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """The examples of these row numbers as a model takes them: sentences as long as the longest one of them."""
+    width = None if words is None else int(words[rows].max())
+    rows = rows.to(x.device)
+    x, y = x[rows], None if y is None else y[rows]
+    return (x.float() if x.dtype == torch.uint8 else x) if width is None else x[:, :width], y
