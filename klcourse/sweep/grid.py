@@ -24,6 +24,7 @@ import json
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import cached_property
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
@@ -87,7 +88,7 @@ class Grid:
     runs: tuple[GridRun, ...]
     sha256: str
 
-    @property
+    @cached_property
     def varies(self) -> list[str]:
         """The columns that tell the runs apart: labels, then settings with more than one value."""
         labels = [label for label in LABELS if any(getattr(run, label) for run in self.runs)]
