@@ -72,46 +72,60 @@ class LinearVAE:
         shapes = [(n, d), (n,), (d, n), (d,), (d,)]
         shapes += [()] if sigma2 is None else []
         shapes += [(d, n), (d,)] if self_label else []
-        self.shapes = shapes
-        self.ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
-        self.size = int(self.ends[-1])
+        ends = np.cumsum([int(np.prod(shape)) for shape in shapes]).tolist()
+        self.places = list(zip([0, *ends], ends, shapes))
+        self.size = ends[-1]
+        self.identity = np.eye(self.n)
+        self.last: tuple = (b"", None)
+
+    def views(self, p) -> list[np.ndarray]:
+        return [p[start:end].reshape(shape) for start, end, shape in self.places]
 
     def split(self, p):
-        parts = [part.reshape(shape) for part, shape in zip(np.split(p, self.ends[:-1]), self.shapes)]
+        parts = self.views(p)
         log_noise = parts.pop(5) if self.sigma2 is None else np.log(self.sigma2)
         return parts, log_noise
 
-    @np.errstate(all="ignore")  # a line search may step far out; it comes back from inf
     def terms(self, p) -> tuple[float, np.ndarray, float, np.ndarray]:
-        """D, its gradient, R (with the label term), its gradient."""
+        """D, its gradient, R (with the label term), its gradient; read-only.
+
+        Optimisers ask for value, constraint and derivatives at the same point, one after the other: it is kept.
+        """
+        point = p.tobytes()
+        if self.last[0] != point:
+            self.last = point, self._terms(p)
+        return self.last[1]
+
+    @np.errstate(all="ignore")  # a line search may step far out; it comes back from inf
+    def _terms(self, p) -> tuple[float, np.ndarray, float, np.ndarray]:
         (W, b, V, m, ls, *label), log_noise = self.split(p)
         S, s2, noise = self.cov, np.exp(ls), np.exp(log_noise)
-        A, u = np.eye(self.n) - W @ V, b + W @ m
-        mse = np.trace(A @ S @ A.T) + (W**2 @ s2).sum() + u @ u
+        A, u, squares, VS = self.identity - W @ V, b + W @ m, W**2, V @ S
+        AS = A @ S
+        mse = (AS * A).sum() + (squares @ s2).sum() + u @ u
         D = 0.5 * (self.n * (np.log(2 * np.pi) + log_noise) + mse / noise)
-        gD = [
-            (-A @ S @ V.T + W * s2 + np.outer(u, m)) / noise,
-            u / noise,
-            -W.T @ A @ S / noise,
-            W.T @ u / noise,
-            0.5 * (W**2).sum(0) * s2 / noise,
-        ]
-        R = 0.5 * (np.trace(V @ S @ V.T) + m @ m + (s2 - 1 - ls).sum())
-        gR = [np.zeros_like(W), np.zeros_like(b), V @ S, m.copy(), 0.5 * (s2 - 1)]
+        flat_D, flat_R = np.zeros(self.size), np.zeros(self.size)
+        gD, gR = self.views(flat_D), self.views(flat_R)
+        gD[0][:] = (-AS @ V.T + W * s2 + u[:, None] * m) / noise
+        gD[1][:] = u / noise
+        gD[2][:] = -W.T @ AS / noise
+        gD[3][:] = u @ W / noise
+        gD[4][:] = 0.5 * squares.sum(0) * s2 / noise
         if self.sigma2 is None:
-            gD.append(np.array(0.5 * (self.n - mse / noise)))
-            gR.append(np.zeros(()))
+            gD[5][...] = 0.5 * (self.n - mse / noise)
+        R = 0.5 * ((VS * V).sum() + m @ m + (s2 - 1 - ls).sum())
+        gR[2][:], gR[3][:], gR[4][:] = VS, m, 0.5 * (s2 - 1)
         if self.self_label:
-            G, g0 = label
-            gap, lam = V - G, self.self_label
-            R = R + lam * (np.trace(gap @ S @ gap.T) + s2.sum() + (m - g0) @ (m - g0))
-            gR[2] = gR[2] + 2 * lam * gap @ S
-            gR[3] = gR[3] + 2 * lam * (m - g0)
-            gR[4] = gR[4] + lam * s2
-            gD += [np.zeros_like(G), np.zeros_like(g0)]
-            gR += [-2 * lam * gap @ S, -2 * lam * (m - g0)]
-        flat = lambda parts: np.concatenate([np.ravel(part) for part in parts])
-        return float(D), flat(gD), float(R), flat(gR)
+            (G, g0), lam = label, self.self_label
+            gap, shift = V - G, m - g0
+            gap_S = gap @ S
+            R = R + lam * ((gap_S * gap).sum() + s2.sum() + shift @ shift)
+            gR[2] += 2 * lam * gap_S
+            gR[3] += 2 * lam * shift
+            gR[4] += lam * s2
+            gR[-2][:], gR[-1][:] = -2 * lam * gap_S, -2 * lam * shift
+        flat_D.flags.writeable = flat_R.flags.writeable = False
+        return float(D), flat_D, float(R), flat_R
 
     def rates(self, p) -> tuple[float, float]:
         """R (without labels) and I_q."""
