@@ -16,6 +16,7 @@ from .cluster import BackendError, cluster, connect
 from .folder import FolderError, adopt, finished, locked, prepare
 from .gather import gather
 from .grid import Grid, GridError, GridRun, read_grid
+from .keep import copy_models, keep_models
 from .local import local
 from .progress import Progress, in_words, seconds_left
 from .stop import Stop, stop_on_interrupt
@@ -67,15 +68,15 @@ def sweep(
             raise FolderError(f"cannot write to {table}: {error.strerror}; choose another --table") from None
         runs, result = out / "runs", Result(grid, out)
         todo = distinct(keys)
-        if adopted := adopt([Path(place) for place in adopt_from], todo, runs, grid.store):
+        if adopted := adopt([Path(place) for place in adopt_from], todo, runs, grid):
             print(f"{adopted} finished runs copied")
         for key, run in todo.items():
-            if finished(runs / key, run.config, grid.store):  # killed between its last file and this
+            if finished(runs / key, run.config, grid.store_of(run)):  # killed between its last file and this
                 (runs / key / "checkpoint.safetensors").unlink(missing_ok=True)
         tasks = [
-            Task(key, run.config, grid.store, str((runs / key).resolve()), token, threads)
+            Task(key, run.config, grid.store_of(run), str((runs / key).resolve()), token, threads)
             for key, run in todo.items()
-            if not finished(runs / key, run.config, grid.store)
+            if not finished(runs / key, run.config, grid.store_of(run))
         ]
         jobs = sum(client.ncores().values()) if client else jobs or default_jobs(threads)
         with Progress(grid.name, todo, steps, runs, jobs, progress) as bar, stop_on_interrupt(bar.say) as stop:
@@ -89,11 +90,13 @@ def sweep(
                     gathered = time.monotonic()
             result.stopped = bool(stop)
         result.missing = gather(grid, keys, runs, out, result.failed)
+        keep_models(grid, keys, runs, out)
         complete = not result.stopped and result.missing < len(grid.runs)
         if complete and table.resolve() != out.resolve():  # a stored table is not replaced by half of one
-            for ending in ".csv", ".json", "_history.csv", "_samples.json":
+            for ending in ".csv", ".json", "_history.csv", "_samples.json", "_scores.npz":
                 if (made := out / f"{grid.name}{ending}").exists():
                     write_atomically(table / made.name, made.read_bytes())
+            copy_models(grid, out, table)
             result.table = table
     return result
 
@@ -136,7 +139,7 @@ def plan(path: str | Path, out: str | Path, jobs: int | None = None, threads: in
     lines, done = [], 0
     for i, (run, key) in enumerate(keys.items()):
         state = "begun" if (runs / key).exists() else "missing"
-        if finished(runs / key, run.config, grid.store):
+        if finished(runs / key, run.config, grid.store_of(run)):
             state, done = "finished", done + 1
         lines.append(f"{i:>4}  {key}  {state:<9} {steps[key]:>7} steps  {grid.describe(run)}")
     left = seconds_left(distinct(keys), steps, runs)

@@ -1,18 +1,22 @@
-"""One table of all runs, their curves, their samples, and a record of where the numbers come from."""
+"""One table of all runs, their curves, samples and scores, and a record of where the numbers come from."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from klcourse.runs import write_json
+from klcourse.runs.files import SCORES
 from klcourse.studies import RESULTS, command
+from klcourse.studies.scores import pack
 from klcourse.system import write_atomically
 
 from .folder import finished, read_record
 from .grid import Grid, GridRun, sha256
+from .store import AUTO
 
 # names in a run's history -> names in tables
 TRAINING = {"rate": "train_rate", "distortion": "train_distortion", "penalty_on": "duty", "lam": "lam"}
@@ -25,9 +29,9 @@ def gather(grid: Grid, keys: dict[GridRun, str], runs: Path, out: Path, failed: 
     No dates and no paths: made again, only the costs differ (the column `seconds`, and seconds and memory in NAME.json).
     """
     numbers = {run: i for i, run in enumerate(grid.runs)}
-    done = {run: runs / keys[run] for run in grid.runs if finished(runs / keys[run], run.config, grid.store)}
+    done = {run: runs / keys[run] for run in grid.runs if finished(runs / keys[run], run.config, grid.store_of(run))}
     records = {run: read_record(folder) for run, folder in done.items()}
-    rows, curves, samples = [], [], {}
+    rows, curves, samples, scores = [], [], {}, {}
     for run, folder in done.items():
         history = pd.read_csv(folder / "history.csv")
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
@@ -37,6 +41,8 @@ def gather(grid: Grid, keys: dict[GridRun, str], runs: Path, out: Path, failed: 
             table = curve(history)
             table.insert(0, "run", numbers[run])
             curves.append(table)
+        if grid.store.scores:
+            scores[keys[run]] = records[run]["data"]["fingerprint"], read_scores(folder, grid.store.scores)
         if grid.store.samples:
             samples[numbers[run]] = json.loads((folder / "samples.json").read_text(encoding="utf-8"))
     if rows:
@@ -45,8 +51,21 @@ def gather(grid: Grid, keys: dict[GridRun, str], runs: Path, out: Path, failed: 
             write_csv(out / f"{grid.name}_history.csv", pd.concat(curves))
         if samples:
             write_json(out / f"{grid.name}_samples.json", samples)
+        if scores:
+            write_atomically(out / f"{grid.name}_scores.npz", pack(scores))
         write_json(out / f"{grid.name}.json", provenance(grid, keys, records, failed))
     return len(grid.runs) - len(done)
+
+
+def read_scores(folder: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """What is wanted of a run's scores of test examples, name -> (N,); the ELBO is made of its parts."""
+    with np.load(folder / SCORES, allow_pickle=False) as found:
+        kept = {name: found[name] for name in found.files}
+    if {"distortion", "rate"} <= kept.keys():
+        kept.setdefault("elbo", -(kept["distortion"] + kept["rate"]))
+    if AUTO in names:
+        names = ("iw_nll",) if "iw_nll" in kept else ("elbo",)
+    return {name: kept[name] for name in names if name in kept}
 
 
 def tidy(rows: list[dict]) -> pd.DataFrame:

@@ -5,6 +5,11 @@ about = "Rate and information over the constraint's knobs"
 samples = 8            # images or sentences drawn from every model (and as many reconstructions); default none
 history = true         # keep the curves too; default false
 models = false         # keep every model's weights; default false
+scores = true          # keep the IW-NLL of every test example (the ELBO, if none is measured), for paired comparisons;
+                       # or name what to keep, ["iw_nll", "distortion"]; default false
+keep = "first seed"    # small copies of models beside the table: of every setting's first seed; or "chosen", of the setting
+                       # of every method that is best on the validation part; default none
+keep_methods = ["hinge"]   # only models of these; default all
 [common]               # settings of all runs, as `klcourse run --help` lists them
 data = "mnist"
 [[grid]]               # one or more; a list is an axis, and every combination of the axes is a run
@@ -18,17 +23,15 @@ seed = [0, 1, 2]
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from klcourse.objectives import Knob, find_objective, knobs_of
 from klcourse.objectives.knobs import Value
@@ -36,21 +39,10 @@ from klcourse.runs import Run, RunError
 from klcourse.runs.config import names
 from klcourse.version import __version__
 
+from .entries import GridError, refuse_unknown, typed
+from .store import Store, read_store
+
 LABELS = ("name", "role")  # of a [[grid]] table, beside the settings of a run
-WORDS = {int: "a whole number", float: "a number", str: "text in quotes", bool: "true or false"}
-
-
-class GridError(Exception):
-    """A grid file says something that cannot be run; the message names the file, the table and the remedy."""
-
-
-@dataclass(frozen=True)
-class Store:
-    """What a sweep keeps beside the table: n samples and reconstructions a run, curves, weights."""
-
-    samples: int = 0
-    history: bool = False
-    models: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +86,27 @@ class Grid:
         labels = [label for label in LABELS if any(getattr(run, label) for run in self.runs)]
         return labels + [name for name in names() if len({getattr(run.config, name) for run in self.runs}) > 1]
 
+    @cached_property
+    def first_seeds(self) -> tuple[GridRun, ...]:
+        """Of all runs that differ in their seed only, under the same labels, the one with the smallest: what may be kept."""
+        first: dict[tuple, GridRun] = {}
+        for run in sorted(self.runs, key=lambda run: run.config.seed):
+            if not self.store.keep_methods or run.name in self.store.keep_methods:
+                first.setdefault((run.name, run.role, replace(run.config, seed=0)), run)
+        kept = {id(run) for run in first.values()}
+        return tuple(run for run in self.runs if id(run) in kept)
+
+    @cached_property
+    def may_be_kept(self) -> frozenset[Run]:
+        """The configurations of first seeds."""
+        return frozenset(run.config for run in self.first_seeds)
+
+    def store_of(self, run: GridRun) -> Store:
+        """What is to be stored of one run: weights too, if they may have to be kept."""
+        if self.store.keep and run.config in self.may_be_kept:
+            return replace(self.store, models=True)
+        return self.store
+
     def settings(self, run: GridRun) -> dict:
         """What tells a run apart, column -> value."""
         return {name: run.value(name) for name in self.varies}
@@ -115,7 +128,7 @@ def read_grid(path: str | Path) -> Grid:
     >>> read_grid(folder / "g.toml")
     Traceback (most recent call last):
     ...
-    klcourse.sweep.grid.GridError: ...g.toml, [[grid]] 1: unknown field 'lamda'. Did you mean 'lam'?
+    klcourse.sweep.entries.GridError: ...g.toml, [[grid]] 1: unknown field 'lamda'. Did you mean 'lam'?
     """
     path = Path(path)
     try:
@@ -154,23 +167,17 @@ def read_grid(path: str | Path) -> Grid:
                 f"{run.where}: {settings_text(run.config)} is already in {twin.where}: leave it out of one of them, "
                 "or give them different names"
             )
-    return Grid(path.stem, about, read_store(path, content.get("store", {})), tuple(runs), sha256(text))
+    store = read_store(path, content.get("store", {}))
+    if unknown := [name for name in store.keep_methods if name not in {run.name for run in runs}]:
+        raise GridError(f"{path}, [store]: keep_methods: no [[grid]] has the name {unknown[0]!r}")
+    if store.keep == "chosen" and (nameless := [run for run in runs if not run.name]):
+        raise GridError(f"{nameless[0].where}: keep = 'chosen' is about methods, and this table has no name: give it one")
+    return Grid(path.stem, about, store, tuple(runs), sha256(text))
 
 
 def sha256(text: str) -> str:
     """Of a text as read, so that it is the same whatever ends the lines of the file."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def read_store(path: Path, table: dict) -> Store:
-    """The [store] table."""
-    where = f"{path}, [store]"
-    refuse_unknown(where, table, [f.name for f in fields(Store)])
-    given: dict[str, Any] = {k: typed(where, k, what, table[k]) for k, what in knobs_of(Store).items() if k in table}
-    store = Store(**given)
-    if store.samples < 0:
-        raise GridError(f"{where}: samples = {store.samples}: choose 0 or more")
-    return store
 
 
 def known_settings(where: str, table: dict) -> dict[str, Knob]:
@@ -211,25 +218,6 @@ def expand(where: str, common: dict, table: dict, known: dict[str, Knob]) -> lis
         except (RunError, TypeError, ValueError) as error:
             raise GridError(f"{where}: {error}") from None
     return runs
-
-
-def typed(where: str, name: str, what: Knob, value: Any) -> Value:
-    """A value of the kind a setting takes: 1 becomes 1.0 where a number is wanted, so that both are the same run."""
-    if what.kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not what.kind:
-        raise GridError(f"{where}: {name} = {value!r}: write {WORDS[what.kind]}")
-    return cast(Value, value)
-
-
-def refuse_unknown(where: str, table: dict, known: Iterable[str]) -> None:
-    """GridError for the first key that nobody knows, with the nearest one that somebody does."""
-    known = list(known)
-    for key in table:
-        if key not in known:
-            close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-            remedy = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}"
-            raise GridError(f"{where}: unknown field {key!r}. {remedy}")
 
 
 def settings_text(config: Run) -> str:

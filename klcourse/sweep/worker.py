@@ -22,14 +22,17 @@ import torch
 
 from klcourse.data import Dataset, load
 from klcourse.runs import Run, RunError, train, write_json
-from klcourse.runs.weights import WEIGHTS, weights
+from klcourse.runs.files import SCORES, WEIGHTS
+from klcourse.runs.weights import weights
 from klcourse.system import write_atomically
 
-from .grid import Store, run_key
+from .grid import run_key
 from .samples import draw
+from .store import Store
 
 THREAD_VARIABLES = ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMEXPR")
-SMALL_FILES = ("metrics.json", "history.csv", "samples.json", "model.safetensors", "run.json")  # the last says finished
+# the last says finished
+SMALL_FILES = ("metrics.json", "history.csv", "samples.json", WEIGHTS, SCORES, "run.json")
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def do(task: Task) -> dict[str, bytes]:
     """Train, or go on from the checkpoint, and leave a finished run's files; returns them if the folder is not shared."""
     torch.set_num_threads(task.threads)
     config, store = task.config, task.store
-    data = dataset(config.data, config.limit)
+    data = dataset(config.data, config.limit, config.hold_out)
     if run_key(config, data.fingerprint) != task.key:
         raise RunError(
             f"the worker has torch {torch.__version__} and {data.name} with fingerprint {data.fingerprint}, the sweep "
@@ -96,9 +99,9 @@ def do(task: Task) -> dict[str, bytes]:
 
 
 @lru_cache(maxsize=1)
-def dataset(name: str, limit: int | None) -> Dataset:
+def dataset(name: str, limit: int | None, hold_out: int | None) -> Dataset:
     """The data, kept for the worker's next run."""
-    return load(name, limit=limit)
+    return load(name, limit=limit, hold_out=hold_out)
 
 
 def shares_folder(task: Task) -> bool:
