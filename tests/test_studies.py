@@ -87,6 +87,10 @@ def test_what_a_stored_study_keeps_belongs_to_its_runs(name):
         pytest.skip("made before there were grid files")
     assert (RESULTS / f"{name}_history.csv").exists() == store.history
     assert (RESULTS / f"{name}_samples.json").exists() == bool(store.samples)
+    assert (RESULTS / f"{name}_scores.npz").exists() == bool(store.scores)
+    assert (RESULTS / f"{name}_models").exists() == bool(store.keep)
+    if store.scores:
+        assert (RESULTS / f"{name}_scores.npz").stat().st_size < 400e3 * max(1, len(runs) / 50) * len(store.scores)
     if store.history:
         assert set(load_history(name)["run"]) == runs
     if store.samples:
@@ -95,5 +99,7 @@ def test_what_a_stored_study_keeps_belongs_to_its_runs(name):
 
 
 def test_the_stored_studies_are_small():
-    """What a clone has to carry."""
-    assert sum(path.stat().st_size for path in RESULTS.rglob("*") if path.is_file()) < 20e6
+    """What a clone has to carry: tables and samples, and the models that notebooks look into again."""
+    files = [path for path in RESULTS.rglob("*") if path.is_file()]
+    models = sum(path.stat().st_size for path in files if path.suffix == ".safetensors")
+    assert models < 20e6 and sum(path.stat().st_size for path in files) - models < 20e6

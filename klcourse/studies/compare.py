@@ -32,7 +32,8 @@ def paired(table: pd.DataFrame, one: str, other: str, column: str) -> Difference
     """one − other in a column, seed by seed: runs of a seed start from the same weights and see the same batches.
 
     `table` is what `settings` returns. With three seeds the interval is 4.3 standard errors wide to each side: an honest
-    reading of three numbers. Raises ValueError for fewer than two seeds in common.
+    reading of three numbers. Raises ValueError for fewer than two seeds in common. `compare_methods` covers test examples
+    too, and corrects for the number of comparisons.
 
     >>> runs = pd.DataFrame({"method": ["a", "a", "b", "b"], "seed": [0, 1, 0, 1], "mi": [2.0, 3.1, 1.0, 2.0]})
     >>> found = paired(runs, "a", "b", "mi")
@@ -53,7 +54,8 @@ def best_setting(table: pd.DataFrame, name: str, c: float, reached: float = 0.9)
     """The setting of a method that a fair referee would pick: information at the target, then the best likelihood.
 
     Of the settings whose mean I_q is at least `reached` of c, the one with the least IW-NLL; if none reaches it, the one
-    with the most information. The rule looks at nothing else, and is the same for every method.
+    with the most information. The rule looks at nothing else, and is the same for every method. It reads the test part, as
+    studies without a validation part must; where there is one, `choose` and `over_thresholds` are the honest rules.
 
     >>> runs = pd.DataFrame({"name": "hinge", "method": ["λ = 1", "λ = 2", "λ = 4"], "mi": [1.0, 2.8, 3.0]})
     >>> best_setting(runs.assign(iw_nll=[90.0, 91.0, 95.0]), "hinge", c=3.0)

@@ -158,12 +158,11 @@ def compare_methods(
 def estimate(
     study: str | pd.DataFrame, method: str, column: str = "iw_nll", *, scores: pd.DataFrame | None = None
 ) -> Crossed:
-    """A method's own mean in a column with its variance over seeds and test examples; `half_width()` of the 95 % interval.
+    """A method's own mean in a column with its 95 % interval over seeds and, where scores are kept, test examples.
 
     >>> runs = pd.DataFrame({"name": "hinge", "seed": [0, 1, 2], "mi": [3.0, 3.1, 2.9]})
-    >>> found = estimate(runs, "hinge", "mi")
-    >>> round(found.mean, 2), round(found.half_width(), 2), found.examples
-    (3.0, 0.25, 0)
+    >>> print(estimate(runs, "hinge", "mi"))
+    3.00 ± 0.25 (95 %, 3 seeds only)
     """
     table = settings(study)
     runs = runs_of(table, method, column)
@@ -189,10 +188,9 @@ def compare_pair(table: pd.DataFrame, one: str, other: str, column: str, scores:
     else:
         same_examples(left, right, one, other)
         found = crossed(left.to_numpy() - right.to_numpy())
-    half, p = found.half_width(), found.p
-    low, high = found.mean - half, found.mean + half
     flat = ladders_flat(pd.concat([mine, theirs])) if column.startswith("iw_") else True
-    return Comparison(one, other, column, found.mean, low, high, p, p, found.seeds, found.examples, flat)
+    p = found.p
+    return Comparison(one, other, column, found.mean, found.low, found.high, p, p, found.seeds, found.examples, flat)
 
 
 def runs_of(table: pd.DataFrame, method: str, column: str) -> pd.DataFrame:

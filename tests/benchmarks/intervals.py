@@ -59,4 +59,4 @@ if __name__ == "__main__":
                 for name, value in held.items():
                     hits.setdefault(name, []).append(value)
             rows.append({"seeds": seeds, "a : b": f"{a} : {b}"} | {name: np.mean(each) for name, each in hits.items()})
-            print(pd.DataFrame(rows[-1:]).round(3).to_string(index=False, header=len(rows) == 1), flush=True)
+    print(pd.DataFrame(rows).round(3).to_string(index=False))
