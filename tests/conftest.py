@@ -27,6 +27,23 @@ matplotlib.use("Agg")
 
 BRUTE_FORCE = Path(__file__).parent / "exact"
 
+# What takes longest comes first, so that no worker is left alone with it at the end.
+LONGEST = (
+    "tests/browser/test_notebooks.py",
+    "notebooks/12_text.ipynb",
+    "notebooks/11_mnist.ipynb",
+    "notebooks/13_beyond.ipynb",
+    "tests/test_sweep.py",
+    "tests/test_runs.py",
+    "tests/widgets/test_cockpit.py",
+    "notebooks/14_verdict.ipynb",
+    "notebooks/03_kl_vanishing.ipynb",
+    "notebooks/04_payoff_matrices.ipynb",
+    "tests/browser/test_decks.py",
+    "tests/browser/test_cockpit.py",
+)
+APART = ("tests/notebooks/test_notebook_smoke.py",)  # tests that share nothing: each can go to another worker
+
 
 class NotebookCosts:
     """Measures the kernels that nbval starts and prints seconds and peak memory of every notebook at the end.
@@ -84,6 +101,29 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if BRUTE_FORCE in item.path.parents:
             item.add_marker("no_cover")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With `--dist loadfile`: the longest files, then the tests of APART one by one, then the files with most tests."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    def place(name):
+        return LONGEST.index(name) if name in LONGEST else len(LONGEST) + (not name.startswith(APART))
+
+    class LongestFirst(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return nodeid if nodeid.startswith(APART) else super()._split_scope(nodeid)
+
+        def _assign_work_unit(self, node):
+            if not any(self.assigned_work.values()):  # at the start: xdist has put the files with most tests first
+                for name in sorted(self.workqueue, key=place):
+                    self.workqueue.move_to_end(name)
+            super()._assign_work_unit(node)
+
+    return LongestFirst(config, log)
 
 
 def pytest_configure(config):

@@ -369,3 +369,9 @@ def test_files_that_are_no_code_are_installed_too(root):
 
 def test_version_is_the_packages_own(project):
     assert "version" in project["dynamic"] and re.fullmatch(r"\d+\.\d+\.\d+", klcourse.__version__)
+
+
+def test_what_is_said_to_take_longest_is_there(root):
+    from tests.conftest import APART, LONGEST
+
+    assert [name for name in (*LONGEST, *APART) if not (root / name).is_file()] == []
