@@ -10,7 +10,7 @@ TEST_ARGS ?=
 COVERAGE := --cov=klcourse --cov-report=term:skip-covered --cov-fail-under=94
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser setup notebooks slides lint clean FORCE
+.PHONY: help lab test test-browser install setup notebooks slides lint clean FORCE
 
 PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -47,6 +47,7 @@ help:
 	@echo "Linux without an NVIDIA GPU: add TORCH=cpu to the first command and save about 2.5 GB."
 	@echo "Also: PYTHON=python3.12, WORKERS=4 (parallel tests), LAB_ARGS=--no-browser, TEST_ARGS='-k exact -x'"
 
+# --no-compile: pip would compile every file of every package, Python compiles the few that are imported.
 $(STAMP): requirements.txt pyproject.toml $(STALE)
 	@if [ -z "$(PYTHON)" ] || ! "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
 	  echo "This course needs Python 3.11 or newer, and none was found on the PATH."; \
@@ -58,10 +59,12 @@ $(STAMP): requirements.txt pyproject.toml $(STALE)
 	@if ! "$(PY)" -m pip --version >/dev/null 2>&1; then \
 	  echo "Creating $(VENV) with `"$(PYTHON)" --version`"; "$(PYTHON)" -m venv --clear "$(VENV)"; fi
 	@echo "Installing (a few minutes and about 2 GB the first time, seconds afterwards)"
-	@"$(PY)" -m pip install --quiet $(TORCH_ARGS) -r requirements.txt || { \
+	@"$(PY)" -m pip install --quiet --no-compile $(TORCH_ARGS) -r requirements.txt || { \
 	  echo "Installation failed; nothing is lost, run make again to continue."; \
 	  echo "The most common reasons are in README.md under Troubleshooting."; exit 1; }
 	@printf '%s\n' "$(CURDIR)" > "$(STAMP)"
+
+install: $(STAMP)
 
 setup: $(STAMP)
 	@"$(PY)" -m klcourse doctor
