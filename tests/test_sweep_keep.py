@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from klcourse import measure
 from klcourse.data import load
 from klcourse.runs import RunError, load_model, train
-from klcourse.runs.weights import halved
+from klcourse.runs.weights import smaller, whole
 from klcourse.studies import StudyError, choose_each, kept_models, load_study, settings
 from klcourse.sweep import GridError, folder, read_grid, sweep
 from klcourse.sweep.keep import remove_others
@@ -121,12 +121,44 @@ def test_only_the_chosen_settings_are_kept(made, tmp_path):
 def test_half_precision_keeps_what_it_can(tmp_path):
     tensors = {"a": torch.randn(5, 5), "large": torch.tensor([1e6, 1.0]), "count": torch.tensor([3, 70_000])}
     save_file(tensors, tmp_path / "m", {"config": "{}"})
-    (tmp_path / "h").write_bytes(halved(tmp_path / "m"))
+    (tmp_path / "h").write_bytes(smaller(tmp_path / "m"))
     with safe_open(tmp_path / "h", framework="pt") as file:
         found = {name: file.get_tensor(name) for name in file.keys()}
         assert file.metadata() == {"config": "{}"}
     assert found["a"].dtype == torch.float16 and torch.allclose(found["a"].float(), tensors["a"], atol=2e-3)
     assert found["large"].dtype == torch.float32 and found["count"].tolist() == [3, 70_000]
+
+
+def test_eight_bits_are_close_and_a_quarter_of_the_size(made, tmp_path):
+    """Through the whole sweep: the file, the loader, and what the model measures."""
+    place, path = made
+    text = path.read_text().replace('"first seed"', '"first seed"\nkeep_bits = 8')
+    options = dict(adopt_from=[place / "out"], jobs=1, progress=False)
+    assert sweep(write(tmp_path, text), tmp_path / "out", **options).missing == 0
+    small, half = kept_models("g", tmp_path / "out"), kept_models("g", place / "table")
+    assert all(small[run].stat().st_size < 0.6 * half[run].stat().st_size for run in small)
+    found, row = (
+        load_model("g", "hinge, λ = 0.5", tmp_path / "out"),
+        load_study("g", place / "table").query("run == 4").iloc[0],
+    )
+    again = measure.evaluate(found.model, torch.as_tensor(found.data.test, dtype=torch.float32), iw_samples=4, seed=1)
+    for name in ("rate", "distortion", "mi", "iw_nll"):
+        assert again[name] == pytest.approx(row[name], rel=2e-3, abs=0.02), name
+
+
+def test_rows_have_scales_of_their_own(tmp_path):
+    rows = torch.randn(64, 128) * torch.logspace(-6, 3, 64)[:, None]
+    save_file(
+        {"w": rows, "b": rows[0].clone(), "conv": torch.randn(64, 4, 5, 5), "zero": torch.zeros(64, 64)}, tmp_path / "m", {}
+    )
+    (tmp_path / "q").write_bytes(smaller(tmp_path / "m", 8))
+    with safe_open(tmp_path / "q", framework="pt") as file:
+        stored = {name: file.get_tensor(name) for name in file.keys()}
+    assert stored["w"].dtype == stored["conv"].dtype == torch.int8 and stored["b"].dtype == torch.float16
+    found = whole(stored)
+    assert found.keys() == {"w", "b", "conv", "zero"} and found["conv"].shape == (64, 4, 5, 5)
+    worst = (found["w"] - rows).abs().amax(1) / rows.abs().amax(1)
+    assert worst.max() <= 0.5 / 127 + 1e-6 and (found["zero"] == 0).all()
 
 
 def test_only_models_are_removed(tmp_path):
@@ -145,13 +177,15 @@ def test_bad_requests_are_found_before_anything_runs(tmp_path, monkeypatch):
         assert not (tmp_path / "out").exists()
 
     refused("keep = 'last seed': choose 'first seed' or 'chosen', or leave it out", 'keep = "last seed"')
+    refused("keep_bits = 4: choose 16, or 8", 'keep = "chosen"\nkeep_bits = 4')
     refused("keep = True: write text in quotes", "keep = true")
     refused("keep = 'chosen' is about methods, and this table has no name", 'keep = "chosen"', methods="[[grid]]\n")
     refused("'chosen' asks the validation part", 'keep = "chosen"', COMMON + "hold_out = 0\n")
     monkeypatch.setattr(folder, "MOST_KEPT", 1.2e5)
-    refused(r"3 models of up to 0.1 MB are 0.2, more than 0: choose 'chosen', one of every method, or fewer keep_methods")
+    remedy = "choose 'chosen', one of every method, or fewer keep_methods, or keep_bits = 8"
+    refused(f"3 models of up to 0.1 MB are 0.2, more than 0: {remedy}")
     monkeypatch.setattr(folder, "MOST_KEPT", 1e4)
-    refused("2 models of up to .* more than 0: choose fewer keep_methods", 'keep = "chosen"')
+    refused("2 models of up to .* more than 0: choose fewer keep_methods$", 'keep = "chosen"\nkeep_bits = 8')
 
 
 def test_methods_can_be_named(tmp_path):

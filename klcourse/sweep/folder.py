@@ -101,16 +101,18 @@ def prepare(grid: Grid) -> tuple[dict[GridRun, str], dict[str, int]]:
 
 
 def check_size(grid: Grid, sizes: dict[GridRun, int]) -> None:
-    """GridError if the models to be kept, in half precision, would be too large for a repository; `sizes` in parameters."""
-    kept = [2 * sizes[run] for run in grid.first_seeds]
+    """GridError if the models to be kept would be too large for a repository; `sizes` in parameters."""
+    width = grid.store.keep_bits / 8
+    kept = [width * sizes[run] for run in grid.first_seeds]
     if grid.store.keep == "chosen":  # one of every method; the largest, to be safe
         names = dict.fromkeys(run.name for run in grid.first_seeds)
-        kept = [max(2 * sizes[run] for run in grid.first_seeds if run.name == name) for name in names]
+        kept = [max(width * sizes[run] for run in grid.first_seeds if run.name == name) for name in names]
     if grid.store.keep and sum(kept) > MOST_KEPT:
         total, most = sum(kept) / 1e6, max(kept) / 1e6
         size = f"{len(kept)} models of up to {most:.1f} MB are {total:.1f}, more than {MOST_KEPT / 1e6:.0f}"
         remedy = "'chosen', one of every method, or " if grid.store.keep != "chosen" else ""
-        raise GridError(f"{grid.name}, [store]: keep = {grid.store.keep!r}: {size}: choose {remedy}fewer keep_methods")
+        bits = ", or keep_bits = 8" if width > 1 else ""
+        raise GridError(f"{grid.name}, [store]: keep = {grid.store.keep!r}: {size}: choose {remedy}fewer keep_methods{bits}")
 
 
 def finished(folder: Path, config: Run, store: Store) -> bool:

@@ -10,6 +10,7 @@ scores = true          # keep the IW-NLL of every test example (the ELBO, if non
 keep = "first seed"    # small copies of models beside the table: of every setting's first seed; or "chosen", of the setting
                        # of every method that is best on the validation part; default none
 keep_methods = ["hinge"]   # only models of these; default all
+keep_bits = 8          # of a weight in them: half as large as with 16, and almost as good; default 16
 [common]               # settings of all runs, as `klcourse run --help` lists them
 data = "mnist"
 [[grid]]               # one or more; a list is an axis, and every combination of the axes is a run

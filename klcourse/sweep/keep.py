@@ -1,4 +1,4 @@
-"""Models that a study keeps beside its table: half precision, few, to be looked into without training again."""
+"""Models that a study keeps beside its table: few, with few digits, to be looked into without training again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from klcourse.runs.files import WEIGHTS
-from klcourse.runs.weights import halved
+from klcourse.runs.weights import smaller
 from klcourse.studies import choose_each, settings
 from klcourse.system import write_atomically
 
@@ -24,7 +24,7 @@ def keep_models(grid: Grid, keys: dict[GridRun, str], runs: Path, out: Path) -> 
     if wanted:
         place.mkdir(exist_ok=True)
     for name, weights in wanted.items():
-        write_atomically(place / name, halved(weights))
+        write_atomically(place / name, smaller(weights, grid.store.keep_bits))
     remove_others(place, set(wanted))
 
 

@@ -19,8 +19,8 @@ AUTO = "iw_nll or elbo"  # scores = true
 class Store:
     """What a sweep keeps beside the table: n samples and reconstructions a run, curves, weights, scores of test examples.
 
-    `scores` has their names, AUTO for what decides; `keep` says of which models half-precision weights are stored,
-    `keep_methods` of which methods, all if empty.
+    `scores` has their names, AUTO for what decides; `keep` says of which models small weights are stored,
+    `keep_methods` of which methods, all if empty, `keep_bits` how exactly.
     """
 
     samples: int = 0
@@ -29,6 +29,7 @@ class Store:
     scores: tuple[str, ...] = ()
     keep: str = ""
     keep_methods: tuple[str, ...] = ()
+    keep_bits: int = 16
 
 
 def read_store(path: Path, table: dict) -> Store:
@@ -45,6 +46,8 @@ def read_store(path: Path, table: dict) -> Store:
         raise GridError(f"{where}: samples = {store.samples}: choose 0 or more")
     if store.keep and store.keep not in KEEP:
         raise GridError(f"{where}: keep = {store.keep!r}: choose {' or '.join(map(repr, KEEP))}, or leave it out")
+    if store.keep_bits not in (8, 16):
+        raise GridError(f"{where}: keep_bits = {store.keep_bits}: choose 16, or 8 for a quarter of the full size")
     if store.keep_methods and not store.keep:
         raise GridError(f"{where}: keep_methods = {methods} without keep: say of which models, keep = {KEEP[0]!r}")
     return store
