@@ -32,19 +32,34 @@ def largest_ratio(observed: ArrayLike, expected: ArrayLike) -> float:
     return float(eigh(observed[np.ix_(alive, alive)], expected[np.ix_(alive, alive)], eigvals_only=True)[-1])
 
 
+def correlation_spectrum(x: ArrayLike) -> tuple[Array, Array]:
+    """Eigenvalues (k,), largest first, of the correlation matrix of x (N, n), 0 or 1, and the direction of the first (n,).
+
+    The direction is that of a decoder's logits, so it is divided by each pixel's standard deviation; its largest entry is
+    1. Pixels that never change carry nothing: they are left out of the matrix and are 0 in the direction.
+
+    >>> values, first = correlation_spectrum([[0, 0, 1], [1, 1, 1]])           # two pixels that are always equal
+    >>> abs(values).round(9).tolist(), first.round(9).tolist()
+    ([2.0, 0.0], [1.0, 1.0, 0.0])
+    """
+    x = np.asarray(x, float)
+    spread = x.std(0)
+    alive = spread > 0
+    if not alive.any():
+        raise ValueError("every pixel is constant: there is nothing to say")
+    values, vectors = np.linalg.eigh(np.atleast_2d(np.corrcoef(x[:, alive].T)))
+    first = np.zeros(x.shape[1])
+    first[alive] = vectors[:, -1] / spread[alive]
+    return values[::-1], first / first[np.argmax(abs(first))]
+
+
 def bernoulli_threshold(x: ArrayLike) -> float:
     """s(0) of a decoder of independent pixels: the largest eigenvalue of the correlation matrix of x (N, n), 0 or 1.
 
-    Pixels that never change carry nothing and are left out.
-
-    >>> round(bernoulli_threshold([[0, 0, 1], [1, 1, 1]]), 9)        # two pixels that are always equal
+    >>> round(bernoulli_threshold([[0, 0, 1], [1, 1, 1]]), 9)
     2.0
     """
-    x = np.asarray(x, float)
-    x = x[:, x.std(0) > 0]
-    if not x.shape[1]:
-        raise ValueError("every pixel is constant: there is nothing to say")
-    return float(np.linalg.eigvalsh(np.atleast_2d(np.corrcoef(x.T)))[-1])
+    return float(correlation_spectrum(x)[0][0])
 
 
 # --- autoregressive decoders on sequences of a few bits -----------------------------------------------------
@@ -59,11 +74,12 @@ def sequences(length: int) -> Array:
     return ((np.arange(2**length)[:, None] >> np.arange(length)[::-1]) & 1).astype(float)
 
 
-def autoregressive_fit(p_D: ArrayLike, memory: int) -> tuple[Array, Array]:
+def autoregressive_fit(p_D: ArrayLike, memory: int, shared: bool = False) -> tuple[Array, Array]:
     """The best decoder without z that sees the last `memory` symbols, and its scores: p0 (N,) and (N, k).
 
     p_D (N,) is over all sequences of log2 N bits. memory = 0 is a decoder of independent symbols, length - 1 a perfect one.
-    There is one score for each place and each context: x_t - p0(x_t = 1 | context) where the context is that one.
+    A score is x_t - p0(x_t = 1 | context) where the context is a given one: z can say something else in every context.
+    With `shared` there is one for each place only, the sum over its contexts: z shifts a place whatever came before.
 
     >>> p0, scores = autoregressive_fit([.4, .1, .1, .4], memory=1)
     >>> p0.round(9).tolist(), scores.shape
@@ -77,23 +93,25 @@ def autoregressive_fit(p_D: ArrayLike, memory: int) -> tuple[Array, Array]:
     for t in range(length):
         past = x[:, max(0, t - memory) : t]
         context = past @ (2 ** np.arange(past.shape[1]))
+        of_place = []
         for value in range(2 ** past.shape[1]):
             here = context == value
             weight = p_D[here].sum()
             one = p_D[here & (x[:, t] == 1)].sum() / weight if weight > 0 else 0.5
             p0[here] *= np.where(x[here, t] == 1, one, 1 - one)
-            scores.append(np.where(here, x[:, t] - one, 0.0))
+            of_place.append(np.where(here, x[:, t] - one, 0.0))
+        scores += [np.sum(of_place, 0)] if shared else of_place
     return p0, np.stack(scores, 1)
 
 
-def autoregressive_threshold(p_D: ArrayLike, memory: int) -> float:
+def autoregressive_threshold(p_D: ArrayLike, memory: int, shared: bool = False) -> float:
     """s(0) of the best autoregressive decoder that sees `memory` symbols back; 1 for a perfect one.
 
     >>> table = [.4, .1, .1, .4]                                       # two bits with correlation .6
     >>> round(autoregressive_threshold(table, memory=0), 9), round(autoregressive_threshold(table, memory=1), 9)
     (1.6, 1.0)
     """
-    p0, scores = autoregressive_fit(p_D, memory)
+    p0, scores = autoregressive_fit(p_D, memory, shared)
     return largest_ratio((scores.T * np.asarray(p_D, float)) @ scores, (scores.T * p0) @ scores)
 
 

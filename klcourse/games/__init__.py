@@ -18,7 +18,7 @@ from klcourse.games.conditions import (
     target_keeps_encoder,
 )
 from klcourse.games.game import Game
-from klcourse.games.learning import fictitious_play, mixed_equilibria, replicator
+from klcourse.games.learning import mixed_equilibria, replicator, reply_path
 from klcourse.games.matrices import (
     Quantities,
     constrained_game,
@@ -46,12 +46,12 @@ __all__ = [
     "corrected_5",
     "corrected_6",
     "describe",
-    "fictitious_play",
     "informative_is_equilibrium",
     "measured_game",
     "mixed_equilibria",
     "profile_game",
     "replicator",
+    "reply_path",
     "self_labelling_f",
     "slvae_game",
     "target_keeps_encoder",

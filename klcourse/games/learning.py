@@ -1,4 +1,4 @@
-"""Mixed equilibria and learning dynamics, computed by Nashpy (imported only when one of these is called)."""
+"""Mixed equilibria and the dynamics that may lead to one; Nashpy is imported only where it is needed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from klcourse.games.table import Array, PayoffTable
+from klcourse.games.table import Array, CellIndex, PayoffTable
 
 
 def _nashpy(game: PayoffTable) -> Any:  # a nashpy.Game; nashpy has no types
@@ -48,21 +48,32 @@ def mixed_equilibria(game: PayoffTable) -> list[tuple[Array, Array]]:
     return found
 
 
-def fictitious_play(game: PayoffTable, steps: int = 200, seed: int = 0) -> tuple[Array, Array]:
-    """Each player answers the other's past play: frequencies so far, (steps, m) and (steps, n).
+def reply_path(game: PayoffTable, row: int, col: int, steps: int = 1000) -> list[CellIndex]:
+    """The cells that A and B visit by moving to a best reply in turn, A first; a player whose best is a tie stays.
 
-    Converges in common-payoff games (Monderer & Shapley 1996); to which equilibrium depends on the start, so
-    on `seed`.
+    It ends when neither wants to move, or with the first cell that it has seen before with the same player to move: a
+    cycle. With a common payoff every move raises it, so there is none (Monderer & Shapley 1996).
+
+    >>> from klcourse.games import Game
+    >>> reply_path(Game([[2., 0.], [0., 1.]]), 0, 1)
+    [(0, 1), (1, 1)]
+    >>> reply_path(Game([[1., -1.], [-1., 1.]], [[-1., 1.], [1., -1.]]), 0, 0)            # matching pennies
+    [(0, 0), (0, 1), (1, 1), (1, 0), (0, 0)]
     """
-    solver = _nashpy(game)
-    state = np.random.get_state()  # Nashpy breaks ties with the global generator; leave the caller's as it was
-    try:
-        np.random.seed(seed)
-        counts = list(solver.fictitious_play(iterations=steps))[1:]
-    finally:
-        np.random.set_state(state)
-    rows, cols = (np.array([np.asarray(c[k], float) for c in counts]) for k in (0, 1))
-    return rows / rows.sum(1, keepdims=True), cols / cols.sum(1, keepdims=True)
+    path, seen, still, player = [(row, col)], set(), 0, 0
+    for _ in range(steps):
+        here, name = path[-1], game.players[player]
+        if (here, player) in seen or still == 2:
+            break
+        seen.add((here, player))
+        if game.gain(name, *here) > game.tol:
+            payoff = game.payoff(name)
+            path.append(max(game.deviations(name, *here), key=lambda cell: payoff[cell]))
+            still = 0
+        else:
+            still += 1
+        player = 1 - player
+    return path
 
 
 def replicator(game: PayoffTable, x0: ArrayLike, y0: ArrayLike, times: ArrayLike) -> tuple[Array, Array]:

@@ -7,7 +7,8 @@ s(0) > beta.
 
     python -m klcourse.measure.threshold --table notebooks/results/collapse_threshold.csv
 
-redoes the stored estimates: three kinds of decoder, trained with the settings of the study measured_game.
+redoes the stored estimates: three kinds of decoder, trained with the settings of the study measured_game. A table that is
+there already keeps the rows of decoders that are not asked for.
 """
 
 from __future__ import annotations
@@ -31,8 +32,6 @@ Array = NDArray[np.float64]
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 ROWS = 250  # examples at a time
 SAMPLES = 4000
-SHRINK = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
-DRAWS = 4  # pairs of z for every example
 DATA = {
     "mlp": {"data": "mnist", "decoder": "mlp", "epochs": 30},
     "ar": {"data": "mnist", "decoder": "ar", "limit": 2000, "batch_size": 20, "epochs": 3},
@@ -60,6 +59,7 @@ def listening(decoder: Decoder) -> Decoder:
     >>> width(listening(PixelCNNDecoder(4, channels=3, layers=2)))
     9
     """
+    device = next(decoder.parameters()).device
     copied: Any = copy.deepcopy(decoder).cpu().eval()
     if isinstance(decoder, PixelCNNDecoder):
         copied.bias = _unit_inputs(copied.bias, copied.bias.out_features, 0)
@@ -75,7 +75,7 @@ def listening(decoder: Decoder) -> Decoder:
         copied.lstm.load_state_dict(kept)
     else:
         raise ValueError(f"{type(decoder).__name__}: only a plain MLP, a PixelCNN and one LSTM without skip are covered")
-    return cast(Decoder, copied.requires_grad_(False))
+    return cast(Decoder, copied.requires_grad_(False).to(device))
 
 
 def width(decoder: Any) -> int:
@@ -90,18 +90,18 @@ def scores(decoder: Decoder, x: Tensor) -> Array:
     """d log p(x|h) / dh at h = 0 of a listening decoder, one row an example: (N, k)."""
     found = []
     for rows in x.split(ROWS):
-        h = torch.zeros(len(rows), width(decoder), requires_grad=True)
+        h = torch.zeros(len(rows), width(decoder), requires_grad=True, device=x.device)
         (slope,) = torch.autograd.grad(decoder.log_px(rows, h).sum(), h)
-        found.append(slope.double().numpy())
+        found.append(slope.double().cpu().numpy())
     return np.concatenate(found)
 
 
 @torch.no_grad()
 def own_samples(decoder: Decoder, n: int, seed: int, **options: int) -> Tensor:
     """n samples of a listening decoder at h = 0; texts of different length are padded with 0."""
-    generator = torch.Generator().manual_seed(seed)
+    generator, device = torch.Generator().manual_seed(seed), next(decoder.parameters()).device
     drawn = [
-        decoder.sample(torch.zeros(min(1000, n - begin), width(decoder)), generator, **options)
+        decoder.sample(torch.zeros(min(1000, n - begin), width(decoder), device=device), generator, **options)
         for begin in range(0, n, 1000)
     ]
     longest = max(part.shape[1] for part in drawn)
@@ -148,45 +148,6 @@ def threshold(fit: Array, test: Array, own: Array) -> Threshold:
     return Threshold(ratio(u, fit, mine), found, error, u / float(np.sqrt(np.mean(np.square(own @ u)))))
 
 
-class FirstLatent(NamedTuple):
-    """What a first latent along the direction of a threshold gives on fresh data, at beta = 1."""
-
-    rate: float  # R, nats
-    gain: float  # ELBO minus log-likelihood without z, nats
-    gain_error: float  # its standard error
-
-
-@torch.no_grad()
-def first_latent(decoder: Decoder, found: Threshold, fit: Tensor, test: Tensor, u_fit: Array, u_test: Array) -> FirstLatent:
-    """One latent added to a frozen decoder by hand: the mean of its code is v u(x), and w z times the direction is told.
-
-    (w, v, s2) are those of the linear-Gaussian optimum with Lambda / sigma2 = found.held_out, shrunk by the factor in
-    SHRINK that is best on the training data: an instability that the theorem predicts must show up as a gain.
-    """
-    s = max(found.held_out, 1.0 + 1e-3)
-    along = torch.as_tensor(found.direction, dtype=torch.float32)
-
-    def gains(x: Tensor, u: Array, shrink: float) -> tuple[Array, Array]:
-        w = shrink * float(np.sqrt(s - 1))
-        v, s2 = w / s, 1 - (1 - 1 / s) * shrink**2
-        mean = v * torch.as_tensor(u, dtype=torch.float32)
-        rate = 0.5 * (mean**2 + s2 - 1 - float(np.log(s2)))
-        generator, total = torch.Generator().manual_seed(0), torch.zeros(len(x), dtype=torch.float64)
-        for rows in torch.arange(len(x)).split(ROWS):
-            silent = decoder.log_px(x[rows], torch.zeros(len(rows), len(along)))
-            for _ in range(DRAWS):
-                noise = s2**0.5 * torch.randn(len(rows), generator=generator)
-                for sign in (1, -1):  # in pairs, which takes most of the noise out of the mean
-                    told = w * (mean[rows] + sign * noise)[:, None] * along
-                    total[rows] += (decoder.log_px(x[rows], told) - silent).double()
-        return rate.double().numpy(), (total / (2 * DRAWS) - rate).numpy()
-
-    shift = float(u_fit.mean())
-    shrink = max(SHRINK, key=lambda k: gains(fit[:1000], u_fit[:1000] - shift, k)[1].mean())
-    rate, gain = gains(test, u_test - shift, shrink)
-    return FirstLatent(float(rate.mean()), float(gain.mean()), float(gain.std() / np.sqrt(len(gain))))
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Train the three decoders without z, estimate s(0) for each, and store the table."""
     import json
@@ -206,34 +167,38 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     rows, fingerprints = [], {}
     for name in options.decoders:
-        data = load(str(DATA[name]["data"]), limit=DATA[name].get("limit"))  # type: ignore[arg-type]
+        data = load(str(DATA[name]["data"]), limit=DATA[name].get("limit"), hold_out=0)  # type: ignore[arg-type]
         fingerprints[name] = data.fingerprint
         kind = torch.float32 if data.kind == "image" else torch.long
         parts = [torch.as_tensor(part).to(kind) for part in (data.train, data.test)]
         for seed in range(options.seeds):
-            run = Run(**DATA[name], seed=seed, without_z=True, prior_encoder=True, iw_samples=0, device="cpu")
+            run = Run(**DATA[name], seed=seed, hold_out=0, without_z=True, prior_encoder=True, iw_samples=0)
             trained = train(run, data=data, progress=False)
             decoder = listening(trained.model.decoder)
+            parts = [part.to(next(decoder.parameters()).device) for part in parts]
             longest = {} if data.kind == "image" else {"max_words": parts[0].shape[1]}
             own = own_samples(decoder, options.samples, seed, **longest).to(kind)
-            of_fit, of_test, of_own = (scores(decoder, x) for x in (*parts, own))
-            found = threshold(of_fit, of_test, of_own)
-            along = (scored @ found.direction for scored in (of_fit, of_test))
-            first = first_latent(decoder, found, parts[0], parts[1], *along)
+            found = threshold(*(scores(decoder, x) for x in (*parts, own.to(parts[0].device))))
             row = {"decoder": name, "seed": seed, "log_likelihood": -trained.metrics["distortion"]}
-            row |= {"fitted": found.fitted, "held_out": found.held_out, "error": found.error} | first._asdict()
+            row |= {"fitted": found.fitted, "held_out": found.held_out, "error": found.error}
+            row |= {"samples": options.samples, "device": parts[0].device.type}
             rows.append(row)
             print(row, flush=True)
-    target = Path(options.table)
-    pd.DataFrame(rows).to_csv(target, index=False, float_format="%.6g")
-    record = {
+    target, table = Path(options.table), pd.DataFrame(rows)
+    record: dict[str, Any] = {}
+    if target.exists():
+        old, record = pd.read_csv(target), json.loads(target.with_suffix(".json").read_text())
+        table = pd.concat([old[~old["decoder"].isin(options.decoders)], table])
+    table.to_csv(target, index=False, float_format="%.6g")
+    record |= {
         "about": "s(0) of trained decoders without z (theorem T5): ratio of score variances, data to own samples",
         "command": "python -m klcourse.measure.threshold --table notebooks/results/collapse_threshold.csv",
-        "settings": {name: DATA[name] for name in options.decoders},
-        "samples": options.samples,
-        "seeds": list(range(options.seeds)),
-        "versions": {"klcourse": __version__, "torch": torch.__version__, "numpy": np.__version__},
-        "data": fingerprints,
+        "settings": DATA,
+        "versions": record.get("versions", {})
+        | {
+            name: {"klcourse": __version__, "torch": torch.__version__, "numpy": np.__version__} for name in options.decoders
+        },
+        "data": record.get("data", {}) | fingerprints,
     }
     target.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
     return 0

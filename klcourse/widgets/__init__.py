@@ -19,6 +19,7 @@ _MODULES = {  # class -> module
     "TiltedPrior": "tilted_prior",
     "PhasePortrait": "portrait",
     "PhaseDiagram": "phase_diagram",
+    "EquilibriaMap": "equilibria_map",
     "LatentExplorer": "latent",
     "Sentences": "sentences",
 }

@@ -12,7 +12,7 @@ from scipy.stats import norm, poisson
 
 from klcourse.exact import dynamics
 from klcourse.exact.linear_gaussian import LinearGaussianVAE, best_encoder
-from klcourse.widgets import ElboGap, PayoffExplorer, PhasePortrait, TiltedPrior
+from klcourse.widgets import ElboGap, EquilibriaMap, PayoffExplorer, PhasePortrait, TiltedPrior
 from klcourse.widgets import portrait as p
 from klcourse.widgets.elbo_gap import WORLDS, gap_of
 from klcourse.widgets.frame.controls import Slider
@@ -26,13 +26,14 @@ def numbers(text: str) -> list[float]:
     return [float(found) for found in re.findall(r"-?\d+\.\d+", text.replace("−", "-"))]
 
 
-# --- all four ------------------------------------------------------------------------------------------------
+# --- all of them ------------------------------------------------------------------------------------------------
 
 STATES = [
     *((ElboGap, {"world": world}) for world in WORLDS),
     *((PayoffExplorer, {"game": game}) for game in KINDS),
     *((TiltedPrior, {"labels": labels}) for labels in LABELS),
     *((PhasePortrait, {"hinge": hinge}) for hinge in p.HINGES),
+    *((EquilibriaMap, {"on": on}) for on in EquilibriaMap.controls["on"].options),
 ]
 MOVES = [
     (cls, values, name)
@@ -72,7 +73,7 @@ def test_the_fast_path_draws_what_a_fresh_widget_draws(cls, values):
     assert moved.alt == target.alt and moved.alt.startswith(cls.title)
 
 
-@pytest.mark.parametrize("cls", [ElboGap, PayoffExplorer, TiltedPrior, PhasePortrait])
+@pytest.mark.parametrize("cls", [ElboGap, PayoffExplorer, TiltedPrior, PhasePortrait, EquilibriaMap])
 def test_made_for_a_classroom(cls):
     """A question as title, a caption, nothing smaller than 12 points, no text outside the picture."""
     widget = cls()
@@ -90,7 +91,7 @@ def test_made_for_a_classroom(cls):
         assert box.x0 > -1 and box.y0 > -1 and box.x1 < width + 1 and box.y1 < height + 1, text.get_text()
 
 
-@pytest.mark.parametrize("cls", [ElboGap, PayoffExplorer, TiltedPrior, PhasePortrait])
+@pytest.mark.parametrize("cls", [ElboGap, PayoffExplorer, TiltedPrior, PhasePortrait, EquilibriaMap])
 def test_every_corner_of_the_ranges_can_be_drawn(cls):
     """Also where a run could diverge, a logarithm vanish, an equilibrium tie."""
     widget = cls()
