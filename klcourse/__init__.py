@@ -21,7 +21,7 @@ from klcourse.version import __version__
 if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ finds them
     # ruff: noqa: F401
     from klcourse import data, exact, games, ledger, measure, objectives, plots, studies
-    from klcourse.catalogue import methods
+    from klcourse.catalogue import deviations, methods
     from klcourse.live import Cockpit, LiveRun
     from klcourse.measure import evaluate, mutual_information
     from klcourse.objectives import ELBO, BetaVAE, InfoHinge, Objective, RateHinge, SelfLabelling, Terms, knob
@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time __getattr__ find
 # name -> the module that has it; "" for a module of the package itself
 _HOME = {
     "methods": "catalogue",
+    "deviations": "catalogue",
     "Run": "runs",
     "train": "runs",
     "load": "runs",

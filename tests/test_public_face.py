@@ -28,7 +28,7 @@ def test_functions_and_classes_have_an_example_that_runs(name):
 
 
 def test_unknown_names_are_refused_with_those_there_are():
-    with pytest.raises(AttributeError, match="klcourse has no 'trian': there are methods, Run, train"):
+    with pytest.raises(AttributeError, match="klcourse has no 'trian': there are methods, deviations, Run"):
         kl.trian  # noqa: B018
 
 

@@ -161,6 +161,8 @@ class LiveRun:
         if objective.needs_helper and objective.name not in self.trainer.helpers and self.trainer.sizes is None:
             raise ValueError(f"objective {objective.name} trains a network of its own, and this run was built without one")
         objective.check_batch_size(self.trainer.batch_size)
+        if self.trainer.sizes is not None:
+            objective.check_sizes(self.trainer.sizes)
 
     def _apply(self) -> None:
         """Put the waiting changes in force: between two steps, never within one."""

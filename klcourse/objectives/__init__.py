@@ -11,9 +11,11 @@ tensor(87.)
 tensor(88.5000)
 
 `rate` has losses that weigh or hold the rate, `labelling` SLVAE, `information` losses on the parts of the rate,
-`annealing` schedules, `multipliers` constraints whose price is found by training, `switches` the methods that change
-something else than the loss. A new file in this folder is found by itself. Nothing here needs more than PyTorch and
-klcourse.gaussians, so a loss can be lifted out as it is.
+`annealing` schedules, `multipliers` constraints whose price is found by training, `examples` free bits of single examples,
+`words` a loss for text, `switches` the methods that change something else than the loss. How a method differs from its paper
+it says itself (`deviation`); the knobs of the paper are `published`, since defaults stay what stored runs took them to be. A
+new file in this folder is found by itself. Nothing here needs more than PyTorch and klcourse.gaussians, so a loss can be
+lifted out as it is.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ from .base import (
     first_name,
     make_objective,
 )
-from .knobs import Knob, Slide, knob, knobs_of
+from .knobs import Knob, Slide, knob, knobs_of, memory
+from .schedules import cyclical_weight, linear_weight
 from .switches import SWITCHES, Switch
 from .terms import Sizes, Terms
 
@@ -45,15 +48,22 @@ from .labelling import SelfLabelling
 from .information import BetaTC, InfoHinge, InfoVAE, batch_information, minibatch_total_correlation, mmd_to_prior
 
 # isort: split
-from .annealing import CyclicalAnnealing, LinearAnnealing, cyclical_weight, linear_weight
+from .annealing import CyclicalAnnealing, LinearAnnealing
 
 # isort: split
-from .multipliers import DualAscent
+from .multipliers import GECO, DualAscent
+
+# isort: split
+from .examples import FreeBitsEach
+
+# isort: split
+from .words import BagOfWords
 
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
 
 __all__ = [
+    "BagOfWords",
     "BetaTC",
     "BetaVAE",
     "Capacity",
@@ -61,7 +71,9 @@ __all__ = [
     "DualAscent",
     "ELBO",
     "FreeBits",
+    "FreeBitsEach",
     "FreeBitsPerDim",
+    "GECO",
     "InfoHinge",
     "InfoVAE",
     "Knob",
@@ -85,6 +97,7 @@ __all__ = [
     "knobs_of",
     "linear_weight",
     "make_objective",
+    "memory",
     "minibatch_total_correlation",
     "mmd_to_prior",
 ]

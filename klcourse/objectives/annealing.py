@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .base import Objective
 from .knobs import beta, knob
+from .schedules import cyclical_weight, linear_weight
 from .terms import Terms
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-def linear_weight(epoch: float, warmup: float) -> float:
-    """The share of the KL's final weight after `epoch` passes over the data: from 0 to 1 in `warmup` passes.
-
-    >>> [linear_weight(epoch, warmup=4) for epoch in (0, 1, 4, 9)]
-    [0.0, 0.25, 1.0, 1.0]
-    """
-    return min(1.0, epoch / warmup) if warmup else 1.0
-
-
-def cyclical_weight(epoch: float, period: float, ratio: float) -> float:
-    """The same in cycles of `period` passes: from 0 to 1 in the first `ratio` of each cycle, 1 for the rest of it.
-
-    >>> [cyclical_weight(epoch, period=2, ratio=0.5) for epoch in (0, 0.5, 1, 1.9, 2, 2.5)]
-    [0.0, 0.5, 1.0, 1.0, 0.0, 0.5]
-    """
-    return linear_weight(epoch % period, ratio * period)
 
 
 @dataclass
@@ -43,6 +27,7 @@ class LinearAnnealing(Objective, name="anneal"):
     title, formula = "linear annealing", "D + w R, w from 0 to β in the first epochs"
     tex = r"D + w_t R,\quad w_t: 0 \to \beta"
     paper = "Bowman et al. 2016"
+    deviation = "a straight ramp, theirs is a logistic one; their word dropout is an option of its own"
     warmup: float = knob(5.0, "until the KL has its full weight", unit="epochs")
     beta: float = beta(help="weight β of the rate R at the end")
 
@@ -55,17 +40,39 @@ class LinearAnnealing(Objective, name="anneal"):
 
 @dataclass
 class CyclicalAnnealing(Objective, name="cyclical"):
-    """Minimise D + w R, w growing from 0 to beta in the first `ratio` of every `period` (Fu et al. 2019).
+    """Minimise D + w R, w growing from 0 to beta in the first `ratio` of every cycle (Fu et al. 2019).
 
-    Their setting is four cycles in the whole training, ratio 0.5. ratio = 0 is a beta-VAE.
+    Theirs are four cycles in the whole training, whatever its length: cycles = 4, ratio = 0.5. `cycles` counts only where
+    the trainer knows how long it will train; a live run does not, and has cycles of `period` epochs. ratio = 0 is a
+    beta-VAE.
+
+    >>> import torch
+    >>> objective = CyclicalAnnealing.as_published()
+    >>> [objective.weight(Terms(torch.zeros(1), torch.zeros(1), epoch=e, epochs=20)) for e in (0, 1, 2.5, 4, 5, 10, 15)]
+    [0.0, 0.4, 1.0, 1.0, 0.0, 0.0, 0.0]
     """
 
     title, formula = "cyclical annealing", "D + w R, w from 0 to β in every cycle"
     tex = r"D + w_t R,\quad w_t: 0 \to \beta \text{ in every cycle}"
     paper = "Fu et al. 2019"
+    published = {"cycles": 4.0, "ratio": 0.5}
+    deviation = "the learning rate stays; their code for Penn Treebank restarts it in every cycle, with weights from 0.1"
     period: float = knob(2.5, "length of one cycle", unit="epochs", low=0.001)
     ratio: float = knob(0.5, "share of a cycle in which the KL's weight grows", high=1.0)
     beta: float = beta(help="weight β of the rate R at the end of each rise")
+    cycles: float = knob(0.0, "number of cycles in the whole training, in place of period; 0: cycles of one period")
 
     def __call__(self, t: Terms) -> Tensor:
-        return t.rec.mean() + self.beta * cyclical_weight(t.epoch, self.period, self.ratio) * t.kl.mean()
+        return t.rec.mean() + self.beta * self.weight(t) * t.kl.mean()
+
+    def length(self, epochs: float) -> float:
+        """Passes in one cycle when `epochs` are planned (0: not known)."""
+        return epochs / self.cycles if epochs and self.cycles else self.period
+
+    def weight(self, t: Terms) -> float:
+        """The share of beta in force."""
+        return cyclical_weight(t.epoch, self.length(t.epochs), self.ratio)
+
+    def settles(self, epochs: float) -> float:
+        length = self.length(epochs)  # the last rise ends in the last cycle
+        return min(epochs, length * (max(0, math.ceil(epochs / length) - 1) + self.ratio))

@@ -27,7 +27,7 @@ from collections.abc import Callable
 from dataclasses import Field, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from .knobs import SHARED, Knob, Value, knobs_of
+from .knobs import SHARED, Knob, Value, knobs_of, memory_of
 from .terms import Sizes, Terms
 
 if TYPE_CHECKING:
@@ -38,12 +38,14 @@ class Objective:
     """What all objectives share. A subclass is a dataclass whose fields are its knobs, and says how a batch becomes a loss.
 
     About itself it says: `title`, a name for people; `formula`, what it minimises, and `tex`, the same in LaTeX; `paper`;
+    `published`, that paper's knobs where they are not the defaults, and `deviation`, how it differs from there even so;
     `constrains`, what is held at the target c ("rate", "information" or nothing); in the class statement `name`, that of
     the command line (by default the class's own in lower case), and `aliases`, older names, the oldest first.
 
-    Where it needs to, it overrides: penalty_on, after_step, state, check_batch_size, build_helper, helper_alternates,
-    helper_loss, rate_weight, reading. Values of knobs are checked whenever they are set, because live controls change them
-    while a run trains.
+    Where it needs to, it overrides: penalty_on, after_step, settles, validation_loss, state, check_batch_size, check_sizes,
+    build_helper, helper_alternates, helper_loss, rate_weight, reading. Numbers that training moves and that are no knobs are
+    fields with `memory()`. Values of knobs are checked whenever they are set, because live controls change them while a run
+    trains.
 
     >>> import torch
     >>> from dataclasses import dataclass
@@ -67,6 +69,8 @@ class Objective:
     formula: ClassVar[str] = ""
     tex: ClassVar[str] = ""
     paper: ClassVar[str] = ""
+    published: ClassVar[dict[str, Value]] = {}
+    deviation: ClassVar[str] = ""
     constrains: ClassVar[Literal["rate", "information"] | None] = None
 
     def __init_subclass__(cls, *, name: str | None = None, aliases: tuple[str, ...] = (), **more: Any) -> None:
@@ -87,6 +91,15 @@ class Objective:
     def __call__(self, t: Terms) -> Tensor:
         """The loss of a mini-batch, a scalar in nats: sums over dimensions, means over examples."""
         raise NotImplementedError(f"objective {self.name} has no __call__(self, t): it says how a batch becomes a loss")
+
+    @classmethod
+    def as_published(cls, **knobs: Value) -> Self:
+        """With the knobs of its paper; those given here take precedence.
+
+        >>> find_objective("capacity").as_published(c=10)
+        Capacity(lam=1000.0, c=10, rise=1.0)
+        """
+        return cls(**(cls.published | knobs))
 
     # ----------------------------------------------------------------------------------------------- the penalty
 
@@ -137,7 +150,7 @@ class Objective:
         """Called once after the training step on t; here an objective may move its own knobs."""
 
     def settles(self, epochs: float) -> float:
-        """The epoch after which no schedule changes the loss any more, of `epochs` planned: validation counts from then on."""
+        """The epoch after which no schedule changes the loss any more, of `epochs` planned: validation counts from it on."""
         return 0.0
 
     def validation_loss(self, t: Terms) -> Tensor:
@@ -148,11 +161,14 @@ class Objective:
         return self(t)
 
     def state(self) -> dict[str, float]:
-        """The knobs that training itself moves, with their values: what a checkpoint must keep."""
-        return {}
+        """The knobs that training itself moves, and its memory, with their values: what a checkpoint must keep."""
+        return {name: getattr(self, name) for name in memory_of(type(self))}
 
     def check_batch_size(self, size: int) -> None:
         """Raise ValueError if the objective cannot do its work with full mini-batches of `size` examples."""
+
+    def check_sizes(self, sizes: Sizes) -> None:
+        """Raise ValueError if the objective makes no sense for a model of these sizes (vocab_size 0: of images)."""
 
     def build_helper(self, sizes: Sizes) -> nn.Module | None:
         """A network the objective needs beside the model, trained with it: `Terms.helper` in the loss. None: needs none."""
@@ -176,6 +192,9 @@ class Objective:
 
     def __setattr__(self, field: str, value: Any) -> None:
         known = knobs_of(type(self))
+        if field in memory_of(type(self)):
+            super().__setattr__(field, float(value))
+            return
         if field not in known:
             names = ", ".join(known) or "none"
             raise AttributeError(f"objective {self.name} has no knob {field!r}; it has: {names}")
@@ -272,7 +291,7 @@ def make_objective(name: str, **knobs: Value) -> Objective:
     >>> make_objective("elbo", warmup=1)
     Traceback (most recent call last):
     ...
-    ValueError: objective elbo does not use warmup; objectives that do: anneal
+    ValueError: objective elbo does not use warmup; objectives that do: anneal, ...
     """
     cls = find_objective(name)
     for given in knobs:

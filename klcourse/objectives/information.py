@@ -36,6 +36,7 @@ class InfoHinge(Objective, name="info-hinge", aliases=("mi-hinge",)):
     title, formula = "hinge on I", "D + β R + λ max(c − I_B, 0), I_B ≤ log B"
     tex = r"D + \beta R + \lambda \max(c - \hat I_q, 0)"
     paper = "the article's words, taken literally; Zhao et al. 2018"
+    deviation = "the article has no such algorithm; Zhao et al. push I itself, under constraints on the ELBO and the MMD"
     constrains = "information"
     lam: float = lam(2.0)
     c: float = c(3.0, "target of the information I_q")
@@ -119,6 +120,7 @@ class InfoVAE(Objective, name="mmd"):
     title, formula = "InfoVAE-MMD", "D + β R + λ MMD²(q(z), p(z))"
     tex = r"D + \beta R + \lambda\, \mathrm{MMD}^2(q(z), p(z))"
     paper = "Zhao et al. 2017"
+    deviation = "the kernel's mean over the prior is exact, theirs is sampled"
     lam: float = lam(100.0, "weight λ of the distance of q(z) from p(z)")
     beta: float = beta(0.0)
 

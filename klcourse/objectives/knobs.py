@@ -114,6 +114,19 @@ def knob(
     return field(default=default, repr=shown, metadata={"knob": what})
 
 
+def memory(default: float = 0.0) -> Any:
+    """A field of an objective that is no knob: a number that training moves and a checkpoint keeps, such as an average.
+
+    >>> @dataclass
+    ... class Example:
+    ...     lam: float = knob(1.0, "penalty weight", symbol="λ")
+    ...     average: float = memory()
+    >>> Example(), list(knobs_of(Example)), memory_of(Example)
+    (Example(lam=1.0), ['lam'], ('average',))
+    """
+    return field(default=default, init=False, repr=False, metadata={"memory": True})
+
+
 KINDS: dict[str, type] = {"float": float, "int": int, "str": str, "bool": bool}
 
 
@@ -125,8 +138,13 @@ def knobs_of(cls: type) -> dict[str, Knob]:
     if "__dataclass_fields__" not in vars(cls):  # not yet; or a subclass that adds none of its own
         return knobs_of(cls.__mro__[1]) if is_dataclass(cls) else {}
     if cls not in _KNOWN:
-        _KNOWN[cls] = {f.name: knob_of(f) for f in fields(cls)}
+        _KNOWN[cls] = {f.name: knob_of(f) for f in fields(cls) if "memory" not in f.metadata}
     return dict(_KNOWN[cls])
+
+
+def memory_of(cls: type) -> tuple[str, ...]:
+    """The names of what `memory` made of an objective's class."""
+    return tuple(f.name for f in fields(cls) if "memory" in f.metadata) if is_dataclass(cls) else ()
 
 
 _KNOWN: WeakKeyDictionary[type, dict[str, Knob]] = WeakKeyDictionary()

@@ -31,6 +31,8 @@ class SelfLabelling(Objective, name="sl"):
     title, formula = "SLVAE", "D + R + λ E_q ‖z − g(x)‖²"
     tex = r"D + R + \lambda\, E_q \|z - g(x)\|^2"
     paper = "Zhang et al. 2019"
+    published = {"label": "alternating"}
+    deviation = "label = joint is the article's formula; the paper's model is conditional (--conditional)"
     lam: float = lam(0.5, "weight λ of the distance to the label g(x)")
     label: str = knob("joint", "how the labelling network g learns", choices=("joint", "alternating"))
 

@@ -23,6 +23,8 @@ class Switch:
     paper: str
     file: str
     knob: Knob
+    published: dict[str, Any] = field(default_factory=dict)  # settings with which it is its paper's
+    deviation: str = ""  # how it still differs from there
 
     def field(self) -> Any:
         """The field of a run, with its default (off) and what it takes."""
@@ -38,14 +40,17 @@ BN = Switch(
     "bn", "bn_gamma", "BN-VAE", "batch norm of the means, scale γ fixed: R ≥ d γ²/2",
     "Zhu et al. 2020", "models/floors.py",
     Knob(None, "BN-VAE: fixed standard deviation of the posterior means over a mini-batch", symbol="γ", above=True),
+    deviation="ε of the norm is 1e-12; with PyTorch's 1e-5 the floor gives way for small means",
 )  # fmt: skip
 DELTA = Switch(
     "delta", "delta", "δ-VAE", "variances limited so that R ≥ δ",
     "Razavi et al. 2019", "models/floors.py",
     Knob(0.0, "delta-VAE: nats that the rate cannot fall below; 0 is off", symbol="δ", unit="nats"),
+    deviation="their independent variant, prior N(0, I); their autoregressive prior over a sequence of latents is left out",
 )  # fmt: skip
 LAGGING = Switch(
-    "lagging", "encoder_steps", "lagging inference", "the encoder alone, until its loss stops falling, before each decoder step",
+    "lagging", "encoder_steps", "lagging inference",
+    "the encoder alone, until its loss stops falling, before each decoder step",
     "He et al. 2019", "training/trainer.py",
     Knob(1, "lagging inference: most updates of the encoder before one of the decoder (the paper: 100); 1 is off", low=1),
 )  # fmt: skip

@@ -64,11 +64,16 @@ LOOKS: dict[str, tuple[str, str, str | tuple]] = {
     "anneal": (DARK, ">", (0, (4, 2))),
     "cyclical": (DARK, "<", (0, (1, 1.5))),
     "mmd": (PINK, "*", (0, (1, 1))),
+    "freebits-each": (SKY, "$E$", (0, (5, 1, 1, 1))),
+    "geco": (BLUE, "$G$", (0, (2, 1))),
+    "bow": ("#999999", "$\\Sigma$", (0, (1, 2))),
     # and those that change the model or the schedule of updates, under any objective
     "word-dropout": ("#999999", "$W$", (0, (2, 2))),
     "bn": (GREEN, "$B$", (0, (5, 1))),
     "delta": (GREEN, "$\\delta$", (0, (1, 1))),
     "lagging": (ORANGE, "$L$", (0, (1, 1))),
+    "ae-init": (SKY, "$A$", (0, (8, 2))),
+    "skip": (GREEN, "$S$", (0, (8, 2))),
 }
 """Colour, marker and dash of every method of the course, by its name on the command line."""
 
