@@ -8,9 +8,20 @@ import pytest
 
 from klcourse.data import load
 from klcourse.runs import train
-from klcourse.studies import Study, StudyError, compare_methods, crossed, estimate, load_provenance, load_study, settings
+from klcourse.studies import (
+    Study,
+    StudyError,
+    compare_methods,
+    crossed,
+    estimate,
+    load_history,
+    load_provenance,
+    load_study,
+    settings,
+)
 from klcourse.studies.scores import STEP, pack, unpack_scores
 from klcourse.sweep import GridError, read_grid, sweep
+from klcourse.sweep.gather import curve, last_epoch
 from klcourse.sweep.store import AUTO, Store
 
 COMMON = """
@@ -161,6 +172,30 @@ def test_a_run_without_its_scores_is_not_finished(made, tmp_path):
         file.unlink()
     sweep(path, tmp_path, jobs=1, progress=False)
     assert (tmp_path / "g_scores.npz").read_bytes() == (place / "g_scores.npz").read_bytes()
+
+
+def test_curves_are_of_the_validation_part(tmp_path):
+    """Rate and information of its examples, and its loss where a run stops by it; an older run's history is read too."""
+    common = (
+        COMMON.replace("epochs = 1", "epochs = 3").replace("seed = [0, 1, 2]", "limit = 400").replace("limit = 100\n", "")
+    )
+    grids = '[[grid]]\nname = "plain"\n[[grid]]\nname = "stops"\npatience = 2\n'
+    path = write(tmp_path, f"[store]\nhistory = true\n{common}{grids}")
+    assert sweep(path, tmp_path, jobs=1, progress=False).missing == 0
+    curves, table = load_history("g", tmp_path), load_study("g", tmp_path)
+    assert curves.groupby("run").size().tolist() == [3, 3] and curves[["rate", "mi", "mi_upper"]].notna().all(axis=None)
+    plain = table.iloc[0]
+    assert curves.query("run == 0")["rate"].iloc[-1] == pytest.approx(plain["valid_rate"], rel=1e-4)
+    assert curves.query("run == 1")["valid_loss"].notna().any()
+    old = pd.DataFrame({"step": [1, 2], "epoch": [1, 2], "test_rate": [3.0, 4.0], "rate": [2.0, 2.0], "mi": [1.0, 2.0]})
+    assert curve(old)["rate"].tolist() == [3, 4] and "valid_loss" not in curve(old)
+
+
+def test_the_last_epoch_of_a_run_that_stopped_early():
+    history = pd.DataFrame({"step": [10, 20, 30], "rate": [1.0, 2.0, 3.0]})
+    record = {"steps": 30, "config": {"epochs": 60}}
+    assert last_epoch(history, record | {"epochs_done": 3.0}) == {"train_rate": 3.0}
+    assert last_epoch(history, record | {"config": {"epochs": 1}})["train_rate"] == 2.0
 
 
 # ------------------------------------------------------------------------------------------------ the grid file

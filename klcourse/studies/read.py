@@ -92,8 +92,9 @@ def load_study(name: str, folder: str | Path | None = None) -> Study:
 def load_history(name: str, folder: str | Path | None = None) -> pd.DataFrame:
     """The curves of a study that keeps them: a row a measurement while training, `run` as in its table.
 
-    `rate`, `mi` and `mi_upper` are measured on test examples after that step; `train_rate`, `train_distortion`,
-    `duty` and `lam` are means over the training steps since the row before. Raises StudyError as `load_study` does.
+    `rate`, `mi`, `mi_upper` and `valid_loss`, if it is there, are of the validation part after that step (in studies made
+    before there was one, of test examples); `train_rate`, `train_distortion`, `duty` and `lam` are means over the training
+    steps since the row before. Raises StudyError as `load_study` does.
     """
     return pd.read_csv(find(name, "_history.csv", folder))
 

@@ -20,7 +20,8 @@ from .store import AUTO
 
 # names in a run's history -> names in tables
 TRAINING = {"rate": "train_rate", "distortion": "train_distortion", "penalty_on": "duty", "lam": "lam"}
-MEASURED = {"test_rate": "rate", "mi": "mi", "mi_upper": "mi_upper"}
+# on the validation part; runs of an earlier time were measured on test examples
+MEASURED = {"valid_rate": "rate", "test_rate": "rate", "mi": "mi", "mi_upper": "mi_upper", "valid_loss": "valid_loss"}
 
 
 def gather(grid: Grid, keys: dict[GridRun, str], runs: Path, out: Path, failed: dict[GridRun, str]) -> int:
@@ -48,7 +49,9 @@ def gather(grid: Grid, keys: dict[GridRun, str], runs: Path, out: Path, failed: 
     if rows:
         write_csv(out / f"{grid.name}.csv", tidy(rows))
         if curves:
-            write_csv(out / f"{grid.name}_history.csv", pd.concat(curves))
+            table = pd.concat(curves)
+            unknown = [name for name in ("valid_loss",) if name in table and table[name].isna().all()]
+            write_csv(out / f"{grid.name}_history.csv", table.drop(columns=unknown))
         if samples:
             write_json(out / f"{grid.name}_samples.json", samples)
         if scores:
@@ -96,13 +99,14 @@ def last_epoch(history: pd.DataFrame, record: dict) -> dict[str, float]:
     >>> last_epoch(history, {"steps": 40, "config": {"epochs": 2}})
     {'train_rate': 3.0, 'duty': 0.6}
     """
-    first = record["steps"] - record["steps"] // record["config"]["epochs"]
+    epochs = record.get("epochs_done") or record["config"]["epochs"]  # a run may stop early
+    first = record["steps"] - round(record["steps"] / epochs)
     found = means(history, history["step"] > first).loc[True].to_dict()
     return {"lam_mean" if name == "lam" else name: float(value) for name, value in found.items()}
 
 
 def curve(history: pd.DataFrame) -> pd.DataFrame:
-    """The rows with a measurement on test examples, beside means over the training steps since the one before."""
+    """The rows with a measurement while training, beside means over the training steps since the one before."""
     measured = history["mi"].notna()
     leads_to = measured.cumsum().shift(fill_value=0)  # the number of the measurement that a row leads to
     training = means(history, leads_to).iloc[: measured.sum()]  # the last rows may lead to none
