@@ -18,7 +18,7 @@ from klcourse.studies import load_provenance, load_study
 from klcourse.sweep import read_grid
 
 FILE = '''
-"""GECO's loss with a fixed weight, as somebody would add it."""
+"""A weight of the distortion, as somebody would add it."""
 
 from dataclasses import dataclass
 
@@ -27,13 +27,13 @@ from klcourse.objectives import Objective, Terms, knob
 
 @dataclass
 class Weighted(Objective, name="weighted"):
-    """Minimise R + tau D."""
+    """Minimise R + omega D."""
 
-    title, formula, paper = "weighted", "R + τ D", "Rezende & Viola 2018"
-    tau: float = knob(1.0, "weight τ of the distortion", symbol="τ", high=50.0)
+    title, formula, paper = "weighted", "R + ω D", "nobody's"
+    omega: float = knob(1.0, "weight ω of the distortion", symbol="ω", high=50.0)
 
     def __call__(self, t: Terms):
-        return t.kl.mean() + self.tau * t.rec.mean()
+        return t.kl.mean() + self.omega * t.rec.mean()
 '''
 SMALL = dict(limit=100, hidden=16, latent_dim=4, epochs=1, iw_samples=0)
 OPTIONS = ["--limit=100", "--hidden=16", "--latent-dim=4", "--epochs=1", "--iw-samples=0", "--quiet"]
@@ -52,21 +52,21 @@ def module(tmp_path, monkeypatch):
 
 
 def test_run_and_help_know_it_by_its_dotted_name(module, capsys):
-    assert main(["run", "--objective=mine.Weighted", "--tau=3", f"--out={module / 'r'}", *OPTIONS]) == 0
-    assert kl.load(module / "r").config.tau == 3.0 and "rate" in capsys.readouterr().out
+    assert main(["run", "--objective=mine.Weighted", "--omega=3", f"--out={module / 'r'}", *OPTIONS]) == 0
+    assert kl.load(module / "r").config.omega == 3.0 and "rate" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         main(["run", "--objective=mine.Weighted", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
-    assert "--tau TAU weight τ of the distortion (weighted 1.0)" in shown
-    assert main(["run", "--objective=mine.Weighted", "--tau=-1", f"--out={module / 's'}", *OPTIONS]) == 2
-    assert "tau = -1.0 of objective weighted: choose a number from 0 to 50" in capsys.readouterr().err
-    assert main(["run", "--objective=elbo", "--tau=1", f"--out={module / 's'}", *OPTIONS]) == 2
-    assert "objective elbo does not use tau; objectives that do: weighted" in capsys.readouterr().err
+    assert "--omega OMEGA weight ω of the distortion (weighted 1.0)" in shown
+    assert main(["run", "--objective=mine.Weighted", "--omega=-1", f"--out={module / 's'}", *OPTIONS]) == 2
+    assert "omega = -1.0 of objective weighted: choose a number from 0 to 50" in capsys.readouterr().err
+    assert main(["run", "--objective=elbo", "--omega=1", f"--out={module / 's'}", *OPTIONS]) == 2
+    assert "objective elbo does not use omega; objectives that do: weighted" in capsys.readouterr().err
 
 
 def test_a_process_that_never_heard_of_it_finds_it(module):
     """As a shell would call it: nothing is imported before, the file lies in the current folder."""
-    command = [sys.executable, "-m", "klcourse", "run", "--objective=mine.Weighted", "--tau=3", "--out=r", *OPTIONS]
+    command = [sys.executable, "-m", "klcourse", "run", "--objective=mine.Weighted", "--omega=3", "--out=r", *OPTIONS]
     known = os.environ | {"PYTHONPATH": str(kl.plots.__file__).split("/klcourse/")[0]}
     done = subprocess.run(command, capture_output=True, text=True, env=known)
     assert done.returncode == 0, done.stderr
@@ -74,56 +74,56 @@ def test_a_process_that_never_heard_of_it_finds_it(module):
 
 def test_a_sweep_does_it_in_processes_of_its_own(module):
     grid = "\n".join(f'{k} = "{v}"' if isinstance(v, str) else f"{k} = {v}" for k, v in SMALL.items())
-    (module / "g.toml").write_text(f'[common]\n{grid}\n[[grid]]\nobjective = "mine.Weighted"\ntau = [1, 20]\n')
-    assert [run.config.tau for run in read_grid(module / "g.toml").runs] == [1.0, 20.0]
+    (module / "g.toml").write_text(f'[common]\n{grid}\n[[grid]]\nobjective = "mine.Weighted"\nomega = [1, 20]\n')
+    assert [run.config.omega for run in read_grid(module / "g.toml").runs] == [1.0, 20.0]
     assert main(["sweep", "g.toml", "--out=out", "--jobs=2", "--quiet"]) == 0
     table = load_study("g", "out")
-    assert list(table["tau"]) == [1.0, 20.0] and table["distortion"].is_monotonic_decreasing
+    assert list(table["omega"]) == [1.0, 20.0] and table["distortion"].is_monotonic_decreasing
     assert load_provenance("g", "out")["runs"][1]["config"]["objective"] == "mine.Weighted"
 
 
 def test_by_name_and_as_an_instance_it_is_the_same_run(module):
     cls = base.find_objective("mine.Weighted")
-    by_name = train(Run(objective="weighted", tau=2, **SMALL), progress=False)
-    instance = cls(tau=2)
+    by_name = train(Run(objective="weighted", omega=2, **SMALL), progress=False)
+    instance = cls(omega=2)
     by_instance = kl.train(kl.Run(**SMALL), objective=instance, progress=False)
     assert by_name.metrics == by_instance.metrics and by_instance.config.objective == "weighted"
     assert isinstance(by_instance.trainer.objective, cls) and by_instance.trainer.objective is not instance
-    assert Run(objective=instance) == Run(objective="weighted", tau=2)
+    assert Run(objective=instance) == Run(objective="weighted", omega=2)
 
 
 def test_the_table_of_methods_and_the_figures_know_it(module):
     base.find_objective("mine.Weighted")
     row = kl.methods().set_index("name").loc["weighted"]
-    assert row.minimises == "R + τ D" and row.knobs == "tau = 1" and row.file == "mine"
+    assert row.minimises == "R + ω D" and row.knobs == "omega = 1" and row.file == "mine"
     assert plots.style_of("weighted").colour and isinstance(kl.methods(), pd.DataFrame)
 
 
 def test_the_cockpit_offers_it_and_its_slider(module):
     cls = base.find_objective("mine.Weighted")
-    cockpit = kl.Cockpit(objective=cls(tau=2.0), **(SMALL | {"epochs": 9}))
-    slider = cockpit.controls["tau"]
-    assert (slider.label, slider.value, slider.low, slider.high) == ("τ", 2.0, 0.0, 50.0) and "tau" not in cockpit.hidden(
+    cockpit = kl.Cockpit(objective=cls(omega=2.0), **(SMALL | {"epochs": 9}))
+    slider = cockpit.controls["omega"]
+    assert (slider.label, slider.value, slider.low, slider.high) == ("ω", 2.0, 0.0, 50.0) and "omega" not in cockpit.hidden(
         cockpit.value_dict
     )
-    assert cockpit.start().wait(steps=2) and cockpit.pause().set(tau=5).step().history["tau"].iloc[-1] == 5
+    assert cockpit.start().wait(steps=2) and cockpit.pause().set(omega=5).step().history["omega"].iloc[-1] == 5
     cockpit.set(objective="rate-hinge")
-    assert "tau" in cockpit.hidden(cockpit.value_dict) and cockpit.step().run.error is None
-    by_name = kl.Cockpit(objective="weighted", tau=3, **SMALL)
-    assert by_name.set(tau=4).step().run.trainer.objective.tau == 4
+    assert "omega" in cockpit.hidden(cockpit.value_dict) and cockpit.step().run.error is None
+    by_name = kl.Cockpit(objective="weighted", omega=3, **SMALL)
+    assert by_name.set(omega=4).step().run.trainer.objective.omega == 4
     cockpit.close(), by_name.close()
 
 
 def test_a_live_run_takes_it(module):
     cls = base.find_objective("mine.Weighted")
-    config = Run(objective=cls(tau=2), **SMALL)
+    config = Run(objective=cls(omega=2), **SMALL)
     from klcourse.data import load
     from klcourse.runs import build_trainer
 
     data = load("mnist", limit=100)
     run = kl.LiveRun(lambda: build_trainer(config, data))
-    assert run.start(2).wait() and run.set(tau=7).start(1).wait() and run["tau"][-1] == 7
-    with pytest.raises(ValueError, match="no knob lamda: choose objective, lr, lam, c, beta, tau"):
+    assert run.start(2).wait() and run.set(omega=7).start(1).wait() and run["omega"][-1] == 7
+    with pytest.raises(ValueError, match="no knob lamda: choose objective, lr, lam, c, beta, omega"):
         run.set(lamda=1)
 
 
@@ -132,10 +132,10 @@ def test_a_live_run_takes_it(module):
 
 def test_a_class_without_dataclass_is_told_so_and_breaks_nothing_else(module):
     class Forgotten(kl.Objective):
-        tau: float = kl.knob(1.0, "weight")
+        omega: float = kl.knob(1.0, "weight")
 
     with pytest.raises(TypeError, match="write @dataclass above `class Forgotten`"):
-        Forgotten(tau=2)
+        Forgotten(omega=2)
     assert train(Run(**SMALL), progress=False).metrics and len(kl.methods()) > 17
     with pytest.raises(RunError, match="write @dataclass"):
         Run(objective="forgotten")

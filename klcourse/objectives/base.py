@@ -3,14 +3,14 @@
 A class becomes known when it is defined. That is all it takes to add a method, here or in a file or notebook of your own:
 
     @dataclass
-    class Geco(Objective, name="geco"):
-        \"\"\"Minimise R + tau D.\"\"\"
+    class Squared(Objective, name="squared"):
+        \"\"\"Minimise D + omega R^2.\"\"\"
 
-        title, formula, paper = "GECO", "R + τ D", "Rezende & Viola 2018"
-        tau: float = knob(1.0, "weight τ of the distortion", symbol="τ")
+        title, formula, paper = "squared rate", "D + ω R²", "nobody's"
+        omega: float = knob(0.1, "weight ω of the squared rate", symbol="ω")
 
         def __call__(self, t: Terms) -> Tensor:
-            return t.kl.mean() + self.tau * t.rec.mean()
+            return t.rec.mean() + self.omega * t.kl.mean() ** 2
 
 Command line, grid files, cockpit, tables and tests take it from there.
 """
