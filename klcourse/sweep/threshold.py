@@ -1,0 +1,82 @@
+"""The stored estimates of s(0) for trained decoders (notebook 09): train without z, then measure.
+
+    python -m klcourse.sweep.threshold --table notebooks/results/collapse_threshold.csv
+
+redoes them: three kinds of decoder with the settings of the study measured_game. A table that is there already keeps the
+rows of decoders that are not asked for. Minutes on a CPU, but for the PixelCNN's samples, which want a GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from klcourse.data import load
+from klcourse.measure.threshold import listening, own_samples, scores, threshold
+from klcourse.runs import Run, train
+from klcourse.version import __version__
+
+SAMPLES = 4000
+DATA = {
+    "mlp": {"data": "mnist", "decoder": "mlp", "epochs": 30},
+    "ar": {"data": "mnist", "decoder": "ar", "limit": 2000, "batch_size": 20, "epochs": 3},
+    "lstm": {"data": "text", "decoder": "lstm", "hidden": 64, "limit": 4000, "batch_size": 50, "lr": 2e-3, "epochs": 6},
+}
+"""Settings of the three decoders, those of the study measured_game."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train the three decoders without z, estimate s(0) for each, and store the table."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--table", default="collapse_threshold.csv", help="the table to write; a .json is put beside it")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--decoders", nargs="+", choices=DATA, default=list(DATA))
+    parser.add_argument("--samples", type=int, default=SAMPLES, help="samples of its own that each decoder draws")
+    options = parser.parse_args(arguments)
+    rows, fingerprints = [], {}
+    for name in options.decoders:
+        data = load(str(DATA[name]["data"]), limit=DATA[name].get("limit"), hold_out=0)  # type: ignore[arg-type]
+        fingerprints[name] = data.fingerprint
+        kind = torch.float32 if data.kind == "image" else torch.long
+        parts = [torch.as_tensor(part).to(kind) for part in (data.train, data.test)]
+        for seed in range(options.seeds):
+            run = Run(**DATA[name], seed=seed, hold_out=0, without_z=True, prior_encoder=True, iw_samples=0)
+            trained = train(run, data=data, progress=False)
+            decoder = listening(trained.model.decoder)
+            parts = [part.to(next(decoder.parameters()).device) for part in parts]
+            longest = {} if data.kind == "image" else {"max_words": parts[0].shape[1]}
+            own = own_samples(decoder, options.samples, seed, **longest).to(kind)
+            found = threshold(*(scores(decoder, x) for x in (*parts, own.to(parts[0].device))))
+            row = {"decoder": name, "seed": seed, "log_likelihood": -trained.metrics["distortion"]}
+            row |= {"fitted": found.fitted, "held_out": found.held_out, "error": found.error}
+            row |= {"samples": options.samples, "device": parts[0].device.type}
+            rows.append(row)
+            print(row, flush=True)
+    target, table = Path(options.table), pd.DataFrame(rows)
+    record: dict[str, Any] = {}
+    if target.exists():
+        old, record = pd.read_csv(target), json.loads(target.with_suffix(".json").read_text())
+        table = pd.concat([old[~old["decoder"].isin(options.decoders)], table])
+    table.to_csv(target, index=False, float_format="%.6g")
+    record |= {
+        "about": "s(0) of trained decoders without z (theorem T5): ratio of score variances, data to own samples",
+        "command": "python -m klcourse.sweep.threshold --table notebooks/results/collapse_threshold.csv",
+        "settings": DATA,
+        "versions": record.get("versions", {})
+        | {
+            name: {"klcourse": __version__, "torch": torch.__version__, "numpy": np.__version__} for name in options.decoders
+        },
+        "data": record.get("data", {}) | fingerprints,
+    }
+    target.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
