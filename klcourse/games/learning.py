@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from typing import Any
 
@@ -23,11 +24,11 @@ def _nashpy(game: PayoffTable) -> Any:  # a nashpy.Game; nashpy has no types
 
 
 def mixed_equilibria(game: PayoffTable) -> list[tuple[Array, Array]]:
-    """Equilibria as pairs of probability vectors, (m,) and (n,): the pure ones, then Nashpy's mixed ones.
+    """Equilibria as pairs of probability vectors, (m,) and (n,): the pure ones, then mixed ones.
 
-    With ties (collapse makes ties) support enumeration can miss or repeat equilibria, so its answers are
-    checked against the game's own tolerance and merged with the enumerated pure ones; of a continuum it
-    gives the ends.
+    A 2 x 2 game may have a continuum of equilibria (collapse makes ties); then both ends of every piece are here, and every
+    other equilibrium lies between two of them. For larger games they are those that Nashpy's support enumeration finds,
+    checked against the game's own tolerance; of a continuum some ends may be missing.
 
     >>> from klcourse.games import Game
     >>> [x.round(2).tolist() for x, _ in mixed_equilibria(Game([[2., 0.], [0., 1.]]))]
@@ -36,9 +37,12 @@ def mixed_equilibria(game: PayoffTable) -> list[tuple[Array, Array]]:
     solver = _nashpy(game)
     m, n = game.a.shape
     found = [(np.eye(m)[e.row], np.eye(n)[e.col]) for e in game.equilibria()]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the degeneracy warning: handled by the check below
-        candidates = list(solver.support_enumeration())
+    if (m, n) == (2, 2):
+        candidates = list(itertools.product(_turning_points(game.b.T, game.tol), _turning_points(game.a, game.tol)))
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the degeneracy warning: handled by the check below
+            candidates = list(solver.support_enumeration())
     for x, y in candidates:
         value_a, value_b = game.a @ y, x @ game.b
         if max(value_a.max() - x @ value_a, value_b.max() - value_b @ y) > max(game.tol, 1e-9):
@@ -46,6 +50,16 @@ def mixed_equilibria(game: PayoffTable) -> list[tuple[Array, Array]]:
         if not any(np.allclose(x, u) and np.allclose(y, v) for u, v in found):
             found.append((x, y))
     return found
+
+
+def _turning_points(payoff: Array, tol: float) -> list[Array]:
+    """Mixtures of the other player at which the best reply of the player with this table, (own, other), may change."""
+    ends = [np.array([1.0, 0.0]), np.array([0.0, 1.0])]
+    first, second = payoff[0] - payoff[1]  # what the first move gains over the second against either pure move
+    if abs(first) > tol and abs(second) > tol and first * second < 0:
+        share = second / (second - first)
+        ends.append(np.array([share, 1 - share]))
+    return ends
 
 
 def reply_path(game: PayoffTable, row: int, col: int, steps: int = 1000) -> list[CellIndex]:
