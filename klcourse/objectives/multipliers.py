@@ -71,8 +71,9 @@ class GECO(Objective, name="geco"):
     """Minimise R + lam (D - tau), the Lagrangian of 'D <= tau', while lam <- lam exp(eta (D - tau)) (Rezende & Viola 2018).
 
     For lam's step D is a moving average that keeps `decay` of itself. In gradient it is lam times a beta-VAE of weight
-    1/lam, so where lam comes to rest, 1/lam is the slope of the rate-distortion curve at D = tau. tau depends on data and
-    decoder: 90 nats suit the digits. tau = eta = 0 is the ELBO.
+    1/lam, so where lam comes to rest, 1/lam is the slope of the rate-distortion curve at D = tau. While D cannot be brought
+    down to tau, lam stays at its upper end, and comes back late; with a slow average and a large eta both swing about. tau
+    depends on data and decoder: 100 nats suit the digits. tau = eta = 0 is the ELBO.
 
     >>> import torch
     >>> t = Terms(rec=torch.tensor([100.0]), kl=torch.tensor([3.0]))
@@ -85,8 +86,8 @@ class GECO(Objective, name="geco"):
     title, formula = "GECO", "R + λ (D − τ), λ ← λ exp(η (D − τ))"
     tex = r"R + \lambda (D - \tau),\quad \lambda \leftarrow \lambda\, e^{\eta (D - \tau)}"
     paper = "Rezende & Viola 2018"
-    deviation = "the constraint is on D in nats, theirs on errors of pixels; η and the bounds of λ, 0.01 and 100, are ours"
-    tau: float = knob(90.0, "distortion D to be reached", symbol="τ", tex=r"\tau", unit="nats")
+    deviation = "the constraint is on D in nats, theirs on errors of pixels; η and the bounds of λ, 0.001 and 10, are ours"
+    tau: float = knob(100.0, "distortion D to be reached", symbol="τ", tex=r"\tau", unit="nats")
     eta: float = knob(0.001, "step size of log λ, per step and nat", symbol="η", tex=r"\eta")
     decay: float = knob(0.99, "share of the average of D that is kept at a step", high=1.0)
     lam: float = lam(1.0, "the multiplier λ of D: where it starts, and where it is")
@@ -105,7 +106,7 @@ class GECO(Objective, name="geco"):
         now = t.rec.mean().item()
         self.average = self.decay * self.average + (1 - self.decay) * now if math.isfinite(self.average) else now
         step = min(max(self.eta * (self.average - self.tau), -10.0), 10.0)
-        self.lam = min(max(self.lam * math.exp(step), 0.01), 100.0)
+        self.lam = min(max(self.lam * math.exp(step), 0.001), 10.0)
 
     def validation_loss(self, t: Terms) -> Tensor:
         return t.rec.mean() + t.kl.mean()  # with the λ of the day two epochs could not be compared

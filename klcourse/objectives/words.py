@@ -46,8 +46,10 @@ class BagOfWords(Objective, name="bow"):
 
     def words(self, t: Terms) -> Tensor:
         """-sum_t log f(w_t|z) of every example, (B,), nats."""
-        if t.helper is None or t.z is None or t.x is None:
-            raise ValueError("objective bow needs a network from z to words: the batch came without Terms(helper=f)")
+        if t.helper is None or t.z is None or t.x is None or t.x.is_floating_point():
+            raise ValueError(
+                "objective bow needs words and a network from z to them: the batch came without Terms(x=..., helper=f)"
+            )
         log_f = t.helper(t.z).log_softmax(-1)  # (B, V)
         return -(log_f.gather(1, t.x) * (t.x != PAD)).sum(1)
 
