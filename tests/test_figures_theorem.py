@@ -54,3 +54,9 @@ def test_the_others_are_drawn():
         {"decoder": ["mlp", "ar", "lstm"], "s0": [20, 5, 1.5], "error": [1, 0.3, 0.2], "rate": [15, 0.2, 0.001]}
     )
     figures.strong_decoders({"a": [2, 1.5, 1], "b": [2, 2, 1]}, kinds)
+
+
+def test_free_encoder_draws_a_line_a_run():
+    paths = pd.DataFrame({"beta": [1, 1, 4, 4], "seed": 0, "epoch": [1, 2, 1, 2], "rate": [1e-3, 1e-1, 1e-3, 1e-3]})
+    ax = figures.free_encoder(paths, amortised=0.01).axes[0]
+    assert [line.get_ydata().tolist() for line in ax.lines[:2]] == [[1e-3, 1e-1], [1e-3, 1e-3]]

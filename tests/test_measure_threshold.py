@@ -10,7 +10,8 @@ import torch
 from klcourse.data import EOS, PAD
 from klcourse.exact.threshold import bernoulli_threshold
 from klcourse.measure import threshold as th
-from klcourse.models.images import FactorisedDecoder, PixelCNNDecoder
+from klcourse.models.decoder import Decoder
+from klcourse.models.images import FactorisedDecoder, PixelCNNDecoder, bernoulli_log_likelihood
 from klcourse.models.text import TextDecoder
 from klcourse.sweep import threshold as command
 
@@ -92,3 +93,38 @@ def test_the_command_keeps_the_rows_of_other_decoders(tmp_path, monkeypatch, cap
     assert command.main(["--table", str(table), "--seeds", "1", "--decoders", "mlp", "--samples", "100"]) == 0
     assert sorted(pd.read_csv(table)["decoder"]) == ["lstm", "mlp"]
     assert json.loads(table.with_suffix(".json").read_text())["data"]["mlp"] and "held_out" in capsys.readouterr().out
+
+
+class Bits(Decoder):
+    """Independent bits whose logits are what z adds to the best ones without z: the theorem's own decoder."""
+
+    def __init__(self, x):
+        super().__init__()
+        self.start = torch.nn.Linear(x.shape[1], x.shape[1])
+        self.base = torch.logit(x.mean(0))
+
+    def log_px(self, x, h, generator=None):
+        return bernoulli_log_likelihood(self.base + h, x)
+
+    def sample(self, h, generator=None, **options):
+        raise NotImplementedError
+
+    def cells(self, x):
+        return x.shape[1]
+
+
+@pytest.mark.parametrize(("factor", "leaves"), [(0.6, True), (1.4, False)])
+def test_free_codes_leave_collapse_below_the_threshold_only(factor, leaves):
+    rng = np.random.default_rng(2)
+    cause = rng.uniform(-1, 1, (1000, 1))
+    x = torch.as_tensor((rng.uniform(size=(1000, 8)) < 0.5 + 0.4 * cause).astype(np.float32))
+    decoder = Bits(x).requires_grad_(False)
+    beta = factor * bernoulli_threshold(x.numpy())
+    found = th.free_codes(decoder, x, beta, epochs=300, lr=3e-3)
+    assert len(found.rate) == 300 and (found.rate[-1] > 0.1) == leaves
+    if leaves:
+        assert np.mean(found.gain[-50:]) > 0
+        fresh = th.free_codes(decoder, x, beta, epochs=100, direction=found.direction, lr=3e-3)
+        assert torch.equal(fresh.direction, found.direction) and abs(fresh.rate[-1] - found.rate[-1]) < 0.3
+    else:
+        assert found.rate[-1] < 0.01

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from klcourse.exact.channels import LinearModel
 from klcourse.exact.equilibria import equilibria
 from klcourse.games import PayoffTable, replicator
-from klcourse.plots import AMBER, BLUE, DARK, GREEN, GREY, MIST, ORANGE, WASTE, plane
+from klcourse.plots import AMBER, BLUE, DARK, GREEN, GREY, MIST, ORANGE, WASTE, label_ends, plane
 
 STARTS = ((0.15, 0.45), (0.3, 0.85), (0.5, 0.2), (0.6, 0.62), (0.85, 0.35), (0.9, 0.9), (0.2, 0.12))
 
@@ -227,4 +227,22 @@ def strong_decoders(memory: Mapping[str, Sequence[float]], trained: pd.DataFrame
     )
     right.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
     right.minorticks_off()
+    return fig
+
+
+def free_encoder(paths: pd.DataFrame, amortised: float) -> Figure:
+    """Rate of a first latent while it is learnt with a code for every example: a colour a beta, a line a seed.
+
+    `paths` has beta, seed, epoch, rate; `amortised` is the rate that the VAE with its usual encoder ends with at beta = 1.
+    """
+    fig, ax = plt.subplots(figsize=(8.4, 4.2))
+    ends = []
+    for (beta, rows), colour in zip(paths.groupby("beta"), (ORANGE, DARK)):
+        for _, run in rows.groupby("seed"):
+            ax.plot(run["epoch"], run["rate"], color=colour, linewidth=2.4)
+        ends.append((float(rows["epoch"].max()), float(rows.groupby("seed")["rate"].last().mean()), f"β = {beta:g}", colour))
+    ax.axhline(amortised, color=GREY, linewidth=1.5, linestyle=":")
+    ax.text(1, amortised * 1.15, "the usual encoder at β = 1, trained", color=GREY, va="bottom")
+    ax.set(yscale="log", xlim=(0, paths["epoch"].max()), xlabel="epoch", ylabel="rate R [nats]")
+    label_ends(ax, ends)
     return fig

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from torch import Tensor, nn
 
+from klcourse.gaussians import gaussian_kl_by_latent
 from klcourse.models.decoder import Decoder
 from klcourse.models.images import FactorisedDecoder, PixelCNNDecoder
 from klcourse.models.text import TextDecoder
@@ -135,3 +136,52 @@ def threshold(fit: Array, test: Array, own: Array) -> Threshold:
     found = float(a.mean() / b.mean())
     error = found * float(np.sqrt(a.var() / len(a) / a.mean() ** 2 + b.var() / len(b) / b.mean() ** 2))
     return Threshold(ratio(u, fit, mine), found, error, u / float(np.sqrt(np.mean(np.square(own @ u)))))
+
+
+class FreeCodes(NamedTuple):
+    """A first latent learnt with a free encoder, epoch by epoch."""
+
+    direction: Tensor  # (k,), what the decoder is told for z = 1
+    rate: list[float]  # R, nats
+    gain: list[float]  # what D + beta R has fallen by since z was not heard, nats
+
+
+def free_codes(
+    decoder: Decoder,
+    x: Tensor,
+    beta: float = 1.0,
+    epochs: int = 60,
+    seed: int = 0,
+    direction: Tensor | None = None,
+    lr: float = 1e-3,
+) -> FreeCodes:
+    """The theorem's experiment: a listening decoder, one latent, and a code N(a_i, s_i^2) of its own for every example.
+
+    Codes and direction start next to collapse and are trained on D + beta R; all other weights stay as they are. With a
+    `direction` given, the codes alone are trained: what such a latent is worth on fresh examples. `lr` is the direction's
+    learning rate (Adam); the codes' is 20 times as large.
+    """
+    generator, device = torch.Generator().manual_seed(seed), x.device
+    mean = (0.01 * torch.randn(len(x), generator=generator)).to(device).requires_grad_()
+    log_var = torch.zeros(len(x), device=device, requires_grad=True)
+    fixed = direction is not None
+    if direction is None:
+        direction = (0.003 * torch.randn(width(decoder), generator=generator)).to(device).requires_grad_()
+    groups = [{"params": [mean, log_var], "lr": 20 * lr}, *([] if fixed else [{"params": [direction], "lr": lr}])]
+    optimiser, rates, gains = torch.optim.Adam(groups), [], []
+    with torch.no_grad():
+        silent = torch.cat([decoder.log_px(rows, x.new_zeros(len(rows), len(direction)).float()) for rows in x.split(ROWS)])
+    for _ in range(epochs):
+        rate = gain = 0.0
+        for rows in torch.randperm(len(x), generator=generator).to(device).split(ROWS):
+            noise = torch.randn(len(rows), generator=generator).to(device)
+            z = mean[rows] + (0.5 * log_var[rows]).exp() * noise
+            better = decoder.log_px(x[rows], z[:, None] * direction) - silent[rows]
+            kl = gaussian_kl_by_latent(mean[rows], log_var[rows])
+            optimiser.zero_grad()
+            (beta * kl - better).mean().backward()
+            optimiser.step()
+            rate, gain = rate + float(kl.detach().sum()), gain + float((better - beta * kl).detach().sum())
+        rates.append(rate / len(x))
+        gains.append(gain / len(x))
+    return FreeCodes(direction.detach(), rates, gains)

@@ -2,7 +2,8 @@
 
     python -m klcourse.sweep.threshold --table notebooks/results/collapse_threshold.csv
 
-redoes them: three kinds of decoder with the settings of the study measured_game. A table that is there already keeps the
+redoes them: three kinds of decoder with the settings of the study measured_game; the LSTM is then given free codes, next to
+the table in NAME_free.csv. A table that is there already keeps the
 rows of decoders that are not asked for. Minutes on a CPU, but for the PixelCNN's samples, which want a GPU.
 """
 
@@ -18,7 +19,7 @@ import pandas as pd
 import torch
 
 from klcourse.data import load
-from klcourse.measure.threshold import listening, own_samples, scores, threshold
+from klcourse.measure.threshold import free_codes, listening, own_samples, scores, threshold
 from klcourse.runs import Run, train
 from klcourse.version import __version__
 
@@ -30,6 +31,11 @@ DATA = {
 }
 """Settings of the three decoders, those of the study measured_game."""
 
+FREE = {"lstm": (1.0, 4.0)}
+FREE_CODES: dict[str, Any] = {"epochs": 70, "lr": 1.5e-3}
+FREE_EXAMPLES = 2000
+"""For which beta a decoder is given free codes, for how long and for how many training examples."""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Train the three decoders without z, estimate s(0) for each, and store the table."""
@@ -39,7 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--decoders", nargs="+", choices=DATA, default=list(DATA))
     parser.add_argument("--samples", type=int, default=SAMPLES, help="samples of its own that each decoder draws")
     options = parser.parse_args(arguments)
-    rows, fingerprints = [], {}
+    rows: list[dict[str, Any]] = []
+    paths: list[dict[str, Any]] = []
+    fingerprints = {}
     for name in options.decoders:
         data = load(str(DATA[name]["data"]), limit=DATA[name].get("limit"), hold_out=0)  # type: ignore[arg-type]
         fingerprints[name] = data.fingerprint
@@ -58,7 +66,16 @@ def main(arguments: list[str] | None = None) -> int:
             row |= {"samples": options.samples, "device": parts[0].device.type}
             rows.append(row)
             print(row, flush=True)
+            for beta in FREE.get(name, ()):
+                learnt = free_codes(decoder, parts[0][:FREE_EXAMPLES], beta, seed=seed, **FREE_CODES)
+                fresh = free_codes(decoder, parts[1], beta, seed=seed, direction=learnt.direction, **FREE_CODES)
+                ends = {"fresh_rate": fresh.rate[-1], "fresh_gain": fresh.gain[-1]}
+                at = {"decoder": name, "seed": seed, "beta": beta}
+                paths += [at | {"epoch": k + 1, "rate": r} | ends for k, r in enumerate(learnt.rate)]
+                print(paths[-1], flush=True)
     target, table = Path(options.table), pd.DataFrame(rows)
+    if paths:
+        pd.DataFrame(paths).to_csv(target.with_name(f"{target.stem}_free.csv"), index=False, float_format="%.6g")
     record: dict[str, Any] = {}
     if target.exists():
         old, record = pd.read_csv(target), json.loads(target.with_suffix(".json").read_text())
