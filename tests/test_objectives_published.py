@@ -211,9 +211,20 @@ def test_geco_averages_before_it_steps():
     for rec, end in (1e9, 10.0), (0.0, 10.0):
         objective.after_step(Terms(torch.tensor([rec]), torch.ones(1)))
         assert objective.lam == end
-    terms = batch()[0]
-    assert objective.validation_loss(terms).item() == ELBO()(terms).item()
     assert objective.reading(0) == "λ has come to 10.00, slope ≈ 1/λ = 0.10"
+
+
+@pytest.mark.parametrize("objective", [GECO(tau=83), DualAscent(c=2, beta=1.5), BagOfWords()], ids=lambda o: o.name)
+def test_validation_compares_epochs_by_something_that_stays(objective):
+    """By the constrained problem itself, as an exact penalty; by the ELBO where the helper is no part of the model."""
+    terms = for_objective(objective, batch()[0])
+    before = objective.validation_loss(terms).item()
+    for _ in range(3):
+        objective.after_step(terms)
+    assert objective.validation_loss(terms).item() == before
+    rec, rate = terms.rec.mean().item(), terms.kl.mean().item()
+    expected = {"geco": rate + 10 * max(rec - 83, 0), "dual": rec + 1.5 * max(rate, 2), "bow": rec + rate}[objective.name]
+    assert before == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("of", ["latent", "example"])

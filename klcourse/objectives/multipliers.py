@@ -30,6 +30,8 @@ class DualAscent(Objective, name="dual"):
     >>> objective.after_step(t)
     >>> objective.lam, objective(t)      # 80 + 3 + 0.2 (5 - 3)
     (0.2, tensor(83.4000))
+
+    Validation has the hinge with lam = beta in place of the lam of the day, with which two epochs could not be compared.
     """
 
     title, formula = "dual ascent", "D + β R + λ (c − R), λ ← clip(λ + η (c − R), 0, β)"
@@ -47,6 +49,9 @@ class DualAscent(Objective, name="dual"):
 
     def __call__(self, t: Terms) -> Tensor:
         return t.rec.mean() + (self.beta - self.lam) * t.kl.mean() + self.lam * self.c
+
+    def validation_loss(self, t: Terms) -> Tensor:
+        return t.rec.mean() + self.beta * (t.kl.mean() + (self.c - t.kl.mean()).clamp(min=0))
 
     def rate_weight(self, duty: float) -> float:
         return self.beta - self.lam
@@ -66,6 +71,9 @@ class DualAscent(Objective, name="dual"):
         return {"lam": self.lam} | super().state()
 
 
+LEAST, MOST = 0.001, 10.0  # the bounds of GECO's lam
+
+
 @dataclass
 class GECO(Objective, name="geco"):
     """Minimise R + lam (D - tau), the Lagrangian of 'D <= tau', while lam <- lam exp(eta (D - tau)) (Rezende & Viola 2018).
@@ -81,6 +89,8 @@ class GECO(Objective, name="geco"):
     >>> objective.after_step(t)
     >>> round(objective.lam, 3), objective(t)      # 3 + exp(0.1) (100 - 90)
     (1.105, tensor(14.0517))
+
+    Validation has a hinge, R + 10 max(D - tau, 0), in place of the lam of the day.
     """
 
     title, formula = "GECO", "R + λ (D − τ), λ ← λ exp(η (D − τ))"
@@ -106,10 +116,10 @@ class GECO(Objective, name="geco"):
         now = t.rec.mean().item()
         self.average = self.decay * self.average + (1 - self.decay) * now if math.isfinite(self.average) else now
         step = min(max(self.eta * (self.average - self.tau), -10.0), 10.0)
-        self.lam = min(max(self.lam * math.exp(step), 0.001), 10.0)
+        self.lam = min(max(self.lam * math.exp(step), LEAST), MOST)
 
     def validation_loss(self, t: Terms) -> Tensor:
-        return t.rec.mean() + t.kl.mean()  # with the λ of the day two epochs could not be compared
+        return t.kl.mean() + MOST * (t.rec.mean() - self.tau).clamp(min=0)
 
     def state(self) -> dict[str, float]:
         return {"lam": self.lam} | super().state()
