@@ -13,7 +13,7 @@ import numpy as np
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from klcourse.exact import dynamics, linear_gaussian, regimes, selflabel
+from klcourse.exact import dynamics, equilibria, linear_gaussian, regimes, selflabel, threshold
 from klcourse.exact.linear_gaussian import LinearGaussianVAE
 from klcourse.exact.ppca import PPCA
 from tests.exact.bruteforce import LinearVAE, expected_batch_gradient, jacobian, quadrature, relative, rotated
@@ -210,6 +210,41 @@ def best_encoder(w, b, data_var, sigma2, beta, lam, c, seed):
     true, rate = lowest(lambda start: brute.best_encoder(w, b, beta, lam, c, start), value, seed)
     # A minimum is flat: its place is known to fewer digits than its value.
     return max(relative(value, true), 1e-3 * relative(reply.rate, rate))
+
+
+@check(
+    "T3: all gains of equilibria, both hinges / search by best replies",
+    1e-7,
+    data_var=VAR,
+    sigma2=NOISE,
+    beta=BETA,
+    lam=LAM,
+    c=Real(0.1, 1.8),
+    hinge=Whole(0, 1),
+)
+def equilibrium_gains(data_var, sigma2, beta, lam, c, hinge):
+    on = equilibria.HINGES[hinge]
+    listed = equilibria.equilibria(data_var, sigma2, lam, c, beta, on).informative
+    if abs(lam - beta) < EDGE or (lam < beta and near(data_var, (beta - lam) * sigma2)):
+        return None  # on a border: the pair is about to vanish
+    found = equilibria.search_gains(data_var, sigma2, lam, c, beta, on)
+    gains = [] if listed is None else [float(listed.w)]
+    if gains and gains[0] < 2e-3 * np.sqrt(data_var):
+        return None  # below the scan
+    if len(found) != len(gains):
+        return np.inf
+    return relative(found, gains) if gains else 0.0
+
+
+@check("T5: s(0) of independent bits / sign of the Hessian at collapse", 1e-3, seed=SEED, bits=Whole(2, 3))
+def collapse_threshold(seed, bits):
+    vae = threshold.SmallBernoulliVAE(np.random.default_rng(seed).dirichlet(np.full(2**bits, 0.6)) + 0.01)
+    at, low, high = vae.collapse(), 0.2, 2.0 * bits
+    while high - low > 1e-4 * high:
+        middle = 0.5 * (low + high)
+        stable = np.linalg.eigvalsh(vae.hessian(at, middle))[0] > 0
+        low, high = (low, middle) if stable else (middle, high)
+    return relative(vae.threshold, high)
 
 
 @check("1-D: Nash Hessian at (0, 0) / finite differences", data_var=VAR, sigma2=NOISE, beta=BETA)

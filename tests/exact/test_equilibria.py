@@ -10,6 +10,9 @@ from scipy.optimize import minimize
 
 from klcourse.exact import equilibria as eq
 from klcourse.exact.linear_gaussian import LinearGaussianVAE, best_decoder
+from tests.exact.harness import names, property_test
+
+test_brute_force = property_test(*names("T3"))
 
 some = settings(max_examples=60, derandomize=True, deadline=None)
 VAR, NOISE, BETA, LAM, C = (st.floats(*span) for span in ((0.1, 4.0), (0.3, 2.0), (0.3, 3.0), (0.0, 4.0), (0.1, 1.8)))

@@ -8,6 +8,9 @@ from scipy.optimize import minimize
 
 from klcourse.exact import threshold as th
 from klcourse.exact.linear_gaussian import nash_hessian
+from tests.exact.harness import names, property_test
+
+test_brute_force = property_test(*names("T5"))
 
 some = settings(max_examples=60, derandomize=True, deadline=None)
 SEED = st.integers(0, 2**31)
