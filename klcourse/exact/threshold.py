@@ -89,7 +89,8 @@ def autoregressive_fit(p_D: ArrayLike, memory: int, shared: bool = False) -> tup
     length = int(np.log2(len(p_D)))
     if 2**length != len(p_D) or not 0 <= memory < max(length, 1):
         raise ValueError(f"p_D has {len(p_D)} entries and memory = {memory}: need 2^T of them, and 0 <= memory < T")
-    x, p0, scores = sequences(length), np.ones(len(p_D)), []
+    x, p0 = sequences(length), np.ones(len(p_D))
+    scores: list[Array] = []
     for t in range(length):
         past = x[:, max(0, t - memory) : t]
         context = past @ (2 ** np.arange(past.shape[1]))
