@@ -7,9 +7,8 @@ import pytest
 import torch
 
 import klcourse as kl
-from klcourse.data import EOS, PAD, load
+from klcourse.data import PAD, load
 from klcourse.gaussians import gaussian_kl, gaussian_kl_by_latent
-from klcourse.models import build_vae
 from klcourse.objectives import (
     ELBO,
     GECO,
@@ -22,17 +21,16 @@ from klcourse.objectives import (
     DualAscent,
     FreeBitsEach,
     LinearAnnealing,
-    Objective,
     Sizes,
     Terms,
     knobs_of,
     words,
 )
 from klcourse.runs import Run, RunError, build_trainer
-from klcourse.training import Trainer
-from tests.test_baselines import linear_gaussian_terms, make, sentences
+from tests.published import descend, of_words
+from tests.test_baselines import make, sentences
 from tests.test_objectives import batch, for_objective, loss_and_gradient
-from tests.test_training import helper_sizes, weights
+from tests.test_training import weights
 
 NEUTRAL = [
     Capacity(lam=1, c=0, rise=1.0),
@@ -88,23 +86,6 @@ def test_the_knobs_of_stored_runs_mean_what_they_meant(objective, old):
 
 
 # ------------------------------------------------------------------------------------------- each paper's own claim
-
-
-def descend(objective: Objective, steps: int, lr: float = 0.03) -> dict[str, np.ndarray]:
-    """Train the exactly solvable linear VAE, D(R) = 5 exp(-2R), as `steps` epochs of one step: R, D, lam of every step."""
-    parameters = [torch.tensor(t, dtype=torch.double, requires_grad=True) for t in (0.5, 0.5, -0.5)]
-    descent = torch.optim.SGD(parameters, lr=lr)
-    rows = []
-    for i in range(steps):
-        terms = linear_gaussian_terms(*parameters)
-        terms.epoch, terms.epochs = i, steps
-        loss = objective(terms)
-        descent.zero_grad()
-        loss.backward()
-        descent.step()
-        rows.append((terms.kl.item(), terms.rec.item(), objective.penalty_weight))
-        objective.after_step(terms)
-    return dict(zip(("rate", "distortion", "lam"), np.array(rows).T))
 
 
 def test_capacity_leads_the_rate_from_0_to_c():
@@ -292,16 +273,7 @@ def test_words_after_the_end_are_not_asked_for():
 
 def test_bag_of_words_puts_information_into_z_where_the_elbo_leaves_it_empty():
     """On sentences of four kinds, which a decoder tells from their first word: there are log 4 = 1.39 nats to be had."""
-    g = torch.Generator().manual_seed(0)
-    x = 4 + 2 * torch.randint(0, 4, (300, 1), generator=g) + torch.randint(0, 2, (300, 6), generator=g)
-    x[:, -1] = EOS
-    held, sizes = {}, {"latent_dim": 4, "hidden": 16, "vocab_size": 12}
-    for objective in ELBO(), BagOfWords():
-        torch.manual_seed(0)
-        known = {"valid": (x, None), "sizes": helper_sizes("text", **sizes), "batch_size": 20, "lr": 5e-3}
-        trainer = Trainer(build_vae("text", "lstm", **sizes), objective, x, **known)
-        trainer.fit(12, progress=False)
-        held[objective.name] = trainer.history[-1]["mi"]
+    held = {objective.name: of_words(objective)[-1]["mi"] for objective in (ELBO(), BagOfWords())}
     assert held["elbo"] < 0.2 and held["bow"] > 1.0, held
 
 
