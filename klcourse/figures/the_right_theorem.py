@@ -242,7 +242,9 @@ def free_encoder(paths: pd.DataFrame, amortised: float) -> Figure:
             ax.plot(run["epoch"], run["rate"], color=colour, linewidth=2.4)
         ends.append((float(rows["epoch"].max()), float(rows.groupby("seed")["rate"].last().mean()), f"β = {beta:g}", colour))
     ax.axhline(amortised, color=GREY, linewidth=1.5, linestyle=":")
-    ax.text(1, amortised * 1.15, "the usual encoder at β = 1, trained", color=GREY, va="bottom")
+    ax.text(
+        0.42 * float(paths["epoch"].max()), amortised * 1.15, "the usual encoder at β = 1, trained", color=GREY, va="bottom"
+    )
     ax.set(yscale="log", xlim=(0, paths["epoch"].max()), xlabel="epoch", ylabel="rate R [nats]")
     label_ends(ax, ends)
     return fig
