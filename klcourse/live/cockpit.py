@@ -106,8 +106,10 @@ class Cockpit(Widget):
         super().__init__()
 
     def _trainer(self) -> Trainer:
-        """A trainer at step 0."""
-        return build_trainer(self.config, self.data)
+        """A trainer at step 0, with the length that schedules refer to."""
+        trainer = build_trainer(self.config, self.data)
+        trainer.epochs = float(self.config.epochs)
+        return trainer
 
     def _reconstruct(self) -> Iterator[None]:
         x = self._shown.float() if self.data.kind == "image" else self._shown.long()

@@ -42,9 +42,8 @@ class LinearAnnealing(Objective, name="anneal"):
 class CyclicalAnnealing(Objective, name="cyclical"):
     """Minimise D + w R, w growing from 0 to beta in the first `ratio` of every cycle (Fu et al. 2019).
 
-    Theirs are four cycles in the whole training, whatever its length: cycles = 4, ratio = 0.5. `cycles` counts only where
-    the trainer knows how long it will train; a live run does not, and has cycles of `period` epochs. ratio = 0 is a
-    beta-VAE.
+    Theirs are four cycles in the whole training, whatever its length: cycles = 4, ratio = 0.5. Where nobody has told how
+    long the training will be, cycles have `period` epochs, as with cycles = 0. ratio = 0 is a beta-VAE.
 
     >>> import torch
     >>> objective = CyclicalAnnealing.as_published()

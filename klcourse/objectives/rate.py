@@ -172,8 +172,8 @@ class Capacity(Objective, name="capacity"):
     """Minimise D + lam |R - C|: the rate is tied to C from both sides (Burgess et al. 2018). lam = 1, c = 0 is the ELBO.
 
     Below C it is a beta-VAE of weight -lam, above C of weight lam. Theirs is lam = 1000 with C raised from 0 to c = 25 over
-    the training, `rise` = 1, where the trainer knows how long it will train; where it does not, as in a live run, C = c.
-    Any lam above the largest slope of the rate-distortion curve (32 for the digits' MLP decoder) has the same optimum.
+    the training, `rise` = 1. Where nobody has told how long the training will be, C = c from the start. Any lam above the
+    largest slope of the rate-distortion curve (32 for the digits' MLP decoder) has the same optimum.
 
     >>> import torch
     >>> t = Terms(torch.tensor([80.0]), torch.tensor([3.0]), epoch=5, epochs=20)

@@ -359,6 +359,14 @@ def test_an_objective_that_needs_words_says_so_and_moves_nothing(cockpit):
     assert cockpit.trainer.objective.name != "bow" and cockpit.step().run.error is None
 
 
+def test_schedules_of_the_whole_training_refer_to_the_epochs_asked_for(digits):
+    cockpit = Cockpit(data=digits, **(SMALL | {"epochs": 4, "objective": "capacity", "rise": 1.0, "c": 8.0}))
+    batch = cockpit.trainer.x[:20].float()
+    terms = [cockpit.trainer.terms(batch, None, torch.Generator(), epoch) for epoch in (0, 1, 4, 9)]
+    assert [cockpit.trainer.objective.capacity(t) for t in terms] == [0, 2, 8, 8]
+    cockpit.close()
+
+
 def test_every_objective_on_the_menu_trains_and_keeps_the_knobs(cockpit):
     cockpit.set(lam=0.7, beta=1.5, c=2.0)
     for name in ON_DIGITS:
@@ -596,7 +604,7 @@ def test_its_panel_has_buttons_that_work_and_shows_the_knobs_of_the_method_in_fo
     assert cockpit.trainer.steps == 1 and '<b class="klw-cockpit-steps">1</b>' in cockpit._status.value
     (menu,) = panel._rows["objective"][0].children
     menu.value = "cyclical"
-    assert there() == always | {"period", "ratio"} and cockpit.trainer.objective.name == "cyclical"
+    assert there() == always | {"period", "ratio", "cycles"} and cockpit.trainer.objective.name == "cyclical"
     greyed = {name for name, (row, _) in panel._rows.items() if row.children[0].disabled}
     assert there() & greyed == {"lam", "c"}  # waiting for a method that has them
     cockpit._start_button.click()
