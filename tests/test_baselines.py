@@ -34,7 +34,7 @@ from klcourse.objectives import (
     linear_weight,
     mmd_to_prior,
 )
-from klcourse.training import Trainer
+from klcourse.training import Plateau, Trainer
 from tests.test_objectives import batch
 from tests.test_training import SIZES, digits, helper_sizes, weights
 
@@ -396,11 +396,11 @@ def test_bn_vae_holds_the_rate_in_training_where_the_objective_would_let_it_vani
     trainer = make(BetaVAE(beta=50), model=dict(bn_gamma=0.7))
     trainer.fit(60, progress=False)
     assert trainer.history[-1]["rate"] >= 4 * 0.7**2 / 2 * 0.99
-    assert trainer.history[-1]["test_rate"] >= 4 * 0.7**2 / 2 * 0.9  # running averages: only about
+    assert trainer.history[-1]["valid_rate"] >= 4 * 0.7**2 / 2 * 0.9  # running averages: only about
     assert trainer.history[-1]["mi"] > 0.3  # means that differ between examples carry information
     plain = make(BetaVAE(beta=50))
     plain.fit(60, progress=False)
-    assert plain.history[-1]["test_rate"] < 0.1
+    assert plain.history[-1]["valid_rate"] < 0.1
 
 
 def test_bn_vae_is_evaluated_with_running_statistics():
@@ -505,7 +505,31 @@ def test_extra_steps_move_the_encoder_only(objective):
     after = parts(trainer)
     assert not torch.equal(before[0], after[0])
     assert torch.equal(before[1], after[1]) and torch.equal(before[2], after[2])
-    assert trainer.encoder_steps_done == 4
+    assert trainer.encoder_steps_done == 6
+
+
+def test_while_lagging_a_step_moves_the_decoder_alone_and_afterwards_both():
+    trainer = make(encoder_steps=3)
+    trainer.step()
+    encoder, decoder, _ = parts(trainer)
+    trainer.update_encoder = lambda: None
+    trainer.step()
+    assert torch.equal(encoder, parts(trainer)[0]) and not torch.equal(decoder, parts(trainer)[1])
+    trainer.lagging = False
+    trainer.step()
+    assert not torch.equal(encoder, parts(trainer)[0])
+
+
+def test_lagging_stops_an_inner_loop_when_its_loss_stops_falling(monkeypatch):
+    """The paper's code: means of 15 losses; the loop ends when one is above the one before, or after the most updates."""
+    losses = iter([torch.tensor(value, requires_grad=True) for value in [3.0] * 15 + [2.0] * 15 + [2.5] * 15 + [1.0] * 99])
+    trainer = make(encoder_steps=100)
+    monkeypatch.setattr(type(trainer.objective), "__call__", lambda self, t: next(losses) + 0 * t.kl.mean())
+    trainer.update_encoder()
+    assert trainer.encoder_steps_done == 45
+    trainer.encoder_steps = 20
+    trainer.update_encoder()
+    assert trainer.encoder_steps_done == 45 + 20
 
 
 def test_lagging_follows_the_encoder_gradient():
@@ -526,9 +550,9 @@ def test_lagging_follows_the_encoder_gradient():
 def test_lagging_ends_when_information_stops_growing(monkeypatch):
     values = iter([0.5, 0.8, 0.8, 5.0, 6.0])
     trainer = make(encoder_steps=4)
-    monkeypatch.setattr(Trainer, "measure", lambda self: {"mi": next(values), "mi_upper": 0.0, "test_rate": 0.0})
+    monkeypatch.setattr(Trainer, "measure", lambda self: {"mi": next(values), "mi_upper": 0.0, "valid_rate": 0.0})
     trainer.fit(5, progress=False)
-    assert trainer.encoder_steps_done == 3 * 3 * 3  # three extra steps before each of three in three epochs
+    assert trainer.encoder_steps_done == 4 * 3 * 3  # four updates before each of three steps in three epochs
     assert not trainer.lagging
 
 
@@ -564,6 +588,9 @@ STATEFUL = {
     "delta": lambda: make(model=dict(delta=2.0)),
     "lagging": lambda: make(encoder_steps=3),
     "lagging, alternating": lambda: make(SelfLabelling(label="alternating"), encoder_steps=3),
+    "plateau": lambda: make(plateau=Plateau(1, 1), lr=0.05),
+    "pretrained": lambda: make(pretrain=2, plateau=Plateau(1)),
+    "dropout, text": lambda: make(text=True, x=sentences(), model=dict(dropout=0.4, layers=2, skip=True, embedding=3)),
     "lagging, text": lambda: make(text=True, x=sentences(), encoder_steps=3, clip=5.0, model=dict(bn_gamma=0.6)),
 }
 

@@ -26,6 +26,8 @@ SMALL = dict(limit=300, batch_size=100, hidden=16, latent_dim=4, iw_samples=2)
 METRICS = {
     "rate", "distortion", "elbo", "mi", "mi_upper", "mi_cap", "marginal_kl", "marginal_kl_lower", "total_correlation",
     "active_units", "shuffle_gap", "prior_gap", "iw_nll", "iw_samples", "iw_error", "iw_ess", "iw_flat",
+    "valid_rate", "valid_distortion", "valid_elbo", "valid_mi", "valid_mi_upper", "valid_shuffle_gap", "valid_iw_nll",
+    "largest_gradient", "loss_jumps",
 }  # fmt: skip
 
 
@@ -44,16 +46,24 @@ def test_the_files_of_a_run(tmp_path, capsys):
     metrics = json.loads((out / "metrics.json").read_text())
     assert set(metrics) == METRICS and all(np.isfinite(v) for v in metrics.values())
     history = pd.read_csv(out / "history.csv")
-    means, measured = ["loss", "rate", "distortion", "penalty_on", "lam"], ["mi", "mi_upper", "test_rate"]
-    assert list(history) == ["step", "epoch", *means, *measured]
+    means, measured = ["loss", "rate", "distortion", "penalty_on", "lam"], ["mi", "mi_upper", "valid_rate", "valid_loss"]
+    assert list(history) == ["step", "epoch", *means, "grad_norm", *measured]
     assert history["step"].iloc[-1] == 6 and (history[measured].notna().sum() == 2).all()
-    assert (history["lam"] == 1).all() and history["test_rate"].iloc[-1] == pytest.approx(metrics["rate"], rel=1e-5)
+    last = history.iloc[-1]
+    assert (history["lam"] == 1).all() and last["valid_rate"] == pytest.approx(metrics["valid_rate"], rel=1e-5)
+    assert metrics["largest_gradient"] == history["grad_norm"].max() > 0 and metrics["loss_jumps"] == 0
+    scores = np.load(out / "scores.npz")
+    assert {name: values.shape for name, values in scores.items()} == dict.fromkeys(["rate", "distortion", "iw_nll"], (300,))
+    for name, values in scores.items():
+        assert values.mean() == pytest.approx(metrics[name], rel=1e-5)
     run = json.loads((out / "run.json").read_text())
     assert run["config"]["objective"] == "rate-hinge" and run["config"]["lam"] == 1 and run["finished"]
     assert run["data"]["fingerprint"] == load("mnist", limit=300).fingerprint
     assert {"torch", "numpy", "python", "klcourse"} <= set(run["versions"])
     assert run["seconds"] > 0 and run["parameters"] > 1000
-    assert sorted(p.name for p in out.iterdir()) == ["checkpoint.safetensors", "history.csv", "metrics.json", "run.json"]
+    assert (run["data"]["train"], run["data"]["valid"], run["data"]["test"]) == (300, 300, 300)
+    files = ["checkpoint.safetensors", "history.csv", "metrics.json", "run.json", "scores.npz"]
+    assert sorted(p.name for p in out.iterdir()) == files
     printed = dict(line.split() for line in capsys.readouterr().out.splitlines())
     assert float(printed["rate"]) == pytest.approx(metrics["rate"], abs=1e-4)
 
@@ -65,6 +75,9 @@ def test_the_files_of_a_run(tmp_path, capsys):
         dict(data="mnist", conditional=True),
         dict(data="mnist", binarisation="dynamic"),
         dict(data="text", word_dropout=0.3),
+        dict(data="text", dropout=0.5, embedding=5, layers=2, skip=True),
+        dict(data="text", pretrain=1, epochs=2, objective="freebits-dim", c=2.0, patience=1),
+        dict(data="mnist", skip=True, clip=1.0, patience=1, halvings=1, epochs=3),
         dict(data="text", conditional=True, objective="sl", label="alternating"),
         dict(data="mnist", objective="tc", beta=2),
         dict(data="mnist", objective="sl"),
@@ -95,7 +108,7 @@ def test_mi_every_measures_between_the_ends_of_epochs():
     config = SMALL | dict(batch_size=10, epochs=2, bn_gamma=0.5)  # 30 steps an epoch
     run = train(Run(**config, mi_every=8), progress=False)
     assert list(run.history["step"]) == [8, 16, 20, 24, 30, 32, 40, 48, 56, 60]
-    measured = run.history.dropna(subset=["mi", "mi_upper", "test_rate"])
+    measured = run.history.dropna(subset=["mi", "mi_upper", "valid_rate"])
     assert list(measured["step"]) == [8, 16, 24, 32, 40, 48, 56] and (measured["mi"] <= measured["mi_upper"]).all()
     plain = train(Run(**config), progress=False)
     assert plain.metrics == run.metrics and plain.history["mi"].notna().sum() == 2
@@ -103,9 +116,9 @@ def test_mi_every_measures_between_the_ends_of_epochs():
 
 def test_a_measured_row_is_of_the_model_after_that_step():
     run = train(Run(**SMALL, epochs=2, mi_every=2), progress=False)
-    x, _ = runs.test_tensors(run.data, run.config, "cpu")
-    mu, logvar = run.model.encode(x[: build.PROBE])
-    assert run.history["test_rate"].iloc[-1] == pytest.approx(gaussian_kl(mu, logvar).mean().item(), rel=1e-5)
+    x, _ = build.tensors(run.data, "valid", run.config, "cpu")
+    mu, logvar = run.model.encode(x)
+    assert run.history["valid_rate"].iloc[-1] == pytest.approx(gaussian_kl(mu, logvar).mean().item(), rel=1e-5)
     assert not run.model.training  # whoever encodes or samples next gets the model as it is evaluated
 
 
@@ -119,7 +132,7 @@ def test_generate_adds_the_metrics_of_what_a_conditional_model_writes():
 def test_extra_encoder_steps_are_counted(tmp_path):
     run = train(Run(**SMALL, epochs=2, encoder_steps=4), tmp_path / "r", progress=False)
     counted = json.loads((tmp_path / "r" / "run.json").read_text())["encoder_steps_done"]
-    assert counted == run.trainer.encoder_steps_done and counted in (9, 18)  # 3 steps an epoch, 1 or 2 epochs
+    assert counted == run.trainer.encoder_steps_done and counted in (12, 24)  # 3 steps an epoch, 1 or 2 epochs
 
 
 def test_a_text_of_ones_own(tmp_path):

@@ -53,16 +53,22 @@ LAGGING = Switch(
     "the encoder alone, until its loss stops falling, before each decoder step",
     "He et al. 2019", "training/trainer.py",
     Knob(1, "lagging inference: most updates of the encoder before one of the decoder (the paper: 100); 1 is off", low=1),
+    published={"encoder_steps": 100},
+    deviation="Adam in place of SGD; annealing (theirs: ten epochs from 0.1) is an objective of its own, --objective anneal",
 )  # fmt: skip
 PRETRAIN = Switch(
     "ae-init", "pretrain", "autoencoder first", "first epochs: D alone; then the decoder starts afresh",
     "Li et al. 2019", "training/trainer.py",
     Knob(0, "epochs of training as an autoencoder, whose encoder is kept; 0 is off", symbol="epochs", kind=int),
+    published={"pretrain": 10},
+    deviation="a fixed number of epochs (theirs: until the loss stops falling); Adam in place of SGD",
 )  # fmt: skip
 SKIP = Switch(
     "skip", "skip", "skip connections", "every layer of the decoder is told z",
     "Dieng et al. 2019", "models/text.py",
     Knob(False, "tell every layer of the decoder z (the PixelCNN does so as it is)", kind=bool),
+    published={"skip": True},
+    deviation="z is joined to what a layer is told; theirs adds a learnt map of z to it",
 )  # fmt: skip
 
 SWITCHES = {switch.name: switch for switch in (WORD_DROPOUT, BN, DELTA, LAGGING, PRETRAIN, SKIP)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import warnings
@@ -63,5 +64,6 @@ def interrupt_children() -> None:
     if os.name == "nt":  # where a process cannot be interrupted without being killed
         return
     for process in psutil.Process().children():
-        if "loky" in " ".join(process.cmdline()):
-            process.send_signal(signal.SIGINT)
+        with contextlib.suppress(psutil.Error):  # it may just have ended
+            if "loky" in " ".join(process.cmdline()):
+                process.send_signal(signal.SIGINT)

@@ -4,43 +4,43 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save as to_bytes
-from torch import Tensor
+from torch import Tensor, nn
 
 from klcourse.system import write_atomically
 
-if TYPE_CHECKING:
-    from .trainer import Trainer
+Helpers = dict[str, nn.Module]
 
 
 class State(dict[str, Tensor]):
-    """All tensors of a trainer by name: model.*, helper.<objective>.*, adam.<i>.*; empty if nothing is kept yet."""
+    """All tensors of a training by name: model.*, helper.<objective>.*, adam.<i>.*; empty if nothing is kept yet."""
 
     @classmethod
-    def of(cls, trainer: Trainer) -> State:
-        """A copy of the trainer's tensors as they are now."""
-        found = cls({f"model.{k}": v for k, v in trainer.model.state_dict().items()})
-        for name, helper in trainer.helpers.items():
+    def of(cls, model: nn.Module, helpers: Helpers, optimizer: torch.optim.Optimizer) -> State:
+        """A copy of the tensors as they are now."""
+        found = cls({f"model.{k}": v for k, v in model.state_dict().items()})
+        for name, helper in helpers.items():
             found |= {f"helper.{name}.{k}": v for k, v in helper.state_dict().items()}
-        for i, state in trainer.optimizer.state_dict()["state"].items():
+        for i, state in optimizer.state_dict()["state"].items():
             found |= {f"adam.{i}.{k}": v for k, v in state.items()}
         return cls({k: v.detach().clone() for k, v in found.items()})
 
-    def put_back(self, trainer: Trainer) -> None:
-        """Make the trainer's tensors these ones."""
-        trainer.model.load_state_dict(self.under("model."))
-        for name, helper in trainer.helpers.items():
-            helper.load_state_dict(self.under(f"helper.{name}."))
-        state = trainer.optimizer.state_dict()
+    def put_back(self, model: nn.Module, helpers: Helpers, optimizer: torch.optim.Optimizer) -> None:
+        """Make their tensors these ones; a helper that came later stays as it is."""
+        model.load_state_dict(self.under("model."))
+        for name, helper in helpers.items():
+            if kept := self.under(f"helper.{name}."):
+                helper.load_state_dict(kept)
+        state = optimizer.state_dict()
         state["state"] = {}
         for key, value in self.under("adam.").items():
             i, name = key.split(".")
             state["state"].setdefault(int(i), {})[name] = value.clone()  # the optimiser changes them in place
-        trainer.optimizer.load_state_dict(state)
+        optimizer.load_state_dict(state)
 
     def under(self, prefix: str) -> dict[str, Tensor]:
         """The tensors whose names begin so, by the rest of their names."""

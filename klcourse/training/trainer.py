@@ -342,7 +342,7 @@ class Trainer:
             return
         match plateau.after_epoch(loss):
             case "better":
-                self.best = checkpoint.State.of(self)
+                self.best = checkpoint.State.of(*self._kept)
             case "slower":
                 lr = self.lr / 2
                 self.use_best()
@@ -355,7 +355,7 @@ class Trainer:
         """Put the weights of the epoch with the best validation loss, and the optimiser as it was then, into place."""
         if self.best:
             lr = self.lr
-            self.best.put_back(self)
+            self.best.put_back(*self._kept)
             self.lr = lr
 
     # ------------------------------------------------------------------------------------------------ many steps
@@ -380,12 +380,17 @@ class Trainer:
 
     # ---------------------------------------------------------------------------------------------- checkpoints
 
+    @property
+    def _kept(self) -> tuple[VAE, dict[str, nn.Module], torch.optim.Optimizer]:
+        """What has tensors that a checkpoint keeps."""
+        return self.model, self.helpers, self.optimizer
+
     def save(self, path: Path, **extra) -> None:
         """Write everything a bit-exact continuation needs to one file, atomically. `extra` goes along as JSON.
 
         Raises TrainingDiverged, and leaves the file before as it is, if a weight is not finite.
         """
-        now = checkpoint.State.of(self)
+        now = checkpoint.State.of(*self._kept)
         if not now.finite:
             raise TrainingDiverged(f"a weight is not finite after step {self.steps} with objective {self.objective}")
         meta = {
@@ -405,7 +410,7 @@ class Trainer:
     def load(self, path: Path) -> dict:
         """Continue from a file that `save` wrote; returns its `extra`. Model and objective must be as they were."""
         states, meta = checkpoint.read(path, ("best.", ""))
-        states[""].put_back(self)
+        states[""].put_back(*self._kept)
         self.best = states["best."]
         self.steps, self.lr, self.history = meta["steps"], meta["lr"], meta["history"]
         # a file from before a column existed: its mean is not known for the row that was begun
