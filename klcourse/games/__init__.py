@@ -28,7 +28,7 @@ from klcourse.games.matrices import (
     slvae_game,
     vae_game,
 )
-from klcourse.games.render import describe, to_html
+from klcourse.games.render import describe, formulas, to_html
 from klcourse.games.table import Equilibrium, PayoffTable
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "corrected_5",
     "corrected_6",
     "describe",
+    "formulas",
     "informative_is_equilibrium",
     "measured_game",
     "mixed_equilibria",

@@ -7,6 +7,7 @@ without.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 
 import numpy as np
@@ -70,6 +71,26 @@ def describe(game: PayoffTable) -> str:
                 parts.append(f"From {name(i, j)}: {player} moves to {target}")
     parts += [f"{name(*cell)} is infeasible: {why}" for cell, why in game.infeasible.items()]
     return ". ".join(part.rstrip(".") for part in parts) + "."
+
+
+def formulas(game: PayoffTable) -> str:
+    """The game's formulas as a Markdown table, for `IPython.display.Markdown`. ValueError for a game without formulas.
+
+    >>> from klcourse.games import Quantities, vae_game
+    >>> print(formulas(vae_game(Quantities())).splitlines()[-1])
+    | z dependent on x | $E_{p(z)}[\\log p(x\\mid z)]$ | $ELBO$ |
+    """
+    if not game.latex:
+        raise ValueError("this game has no formulas: build it with vae_game, slvae_game or constrained_game")
+
+    def line(cells: Iterable[str]) -> str:
+        return "| " + " | ".join(cells) + " |"
+
+    def cell(formula: str) -> str:  # a bare | would end the cell
+        return "$" + formula.replace(r"\parallel", r"\Vert").replace("|", r"\mid ") + "$"
+
+    head = [line([r"A \\ B", *(name.replace("|", r"\|") for name in game.columns)]), "|---" * (len(game.columns) + 1) + "|"]
+    return "\n".join(head + [line([name, *map(cell, row)]) for name, row in zip(game.rows, game.latex)])
 
 
 def to_html(game: PayoffTable, digits: int = 3) -> str:

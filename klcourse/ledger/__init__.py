@@ -2,7 +2,7 @@
 
 >>> from klcourse import ledger
 >>> ledger.claim("A9").check().verdict
-'holds if'
+'fails as written'
 """
 
 from __future__ import annotations
@@ -72,11 +72,13 @@ class Row(TypedDict):
 def table(*ids: str) -> list[Row]:
     """The ledger as rows, all claims or those named; verdict and evidence are computed now, not stored.
 
-    >>> [(row["id"], row["verdict"]) for row in table("A0", "A1")]
-    [('A0', 'fails as written'), ('A1', 'holds if')]
+    A claim in parts answers to its number too. ValueError for a number that is not there.
+
+    >>> [(row["id"], row["verdict"]) for row in table("A0", "A15")]
+    [('A0', 'fails as written'), ('A15a', 'holds if'), ('A15b', 'fails as written')]
     """
     rows: list[Row] = []
-    for entry in map(claim, ids) if ids else CLAIMS:
+    for entry in [part for id in ids for part in _parts(id)] if ids else CLAIMS:
         found = finding(entry.id)
         rows.append(
             {
@@ -94,6 +96,10 @@ def table(*ids: str) -> list[Row]:
             }
         )
     return rows
+
+
+def _parts(id: str) -> list[Claim]:
+    return [entry for entry in CLAIMS if entry.id[:-1] == id and entry.id[-1] in "abc"] or [claim(id)]
 
 
 def _verdict(row: Row) -> str:

@@ -1,12 +1,15 @@
-"""The seventeen claims: the article's words, where they stand, and what the computed verdict refers to.
+"""The claims: the article's words, where they stand, and what the computed verdict refers to.
 
 No verdict is typed here: `check` computes it; tests/test_ledger.py holds the expected ones.
 """
 
 from __future__ import annotations
 
+from klcourse.ledger import beta_checks as beta
+from klcourse.ledger import choice_checks as choice
 from klcourse.ledger import constraint_checks as constraint
 from klcourse.ledger import games_checks as games
+from klcourse.ledger import new_game_checks as new_game
 from klcourse.ledger.record import Claim
 
 DISCRETE, GAMES, LEDGER = "tests/exact/test_discrete.py::", "tests/test_games.py::", "tests/test_ledger.py::"
@@ -66,16 +69,17 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "A5",
-        "Therefore training ends in KL vanishing.",
+        "So the Nash equilibrium is (z independent of x, q(z|x) = p(z)), and at this point the so-called KL vanishing "
+        "problem arises.",
         "The VAE's payoff matrix",
         games.a5,
-        reading="(independent, q = p) is a Nash equilibrium",
+        reading="a statement about where training ends, given that (independent, q = p) is a Nash equilibrium",
         reason="A coordination game: (dependent, q != p) is an equilibrium too when z pays, and joint "
         "gradient steps leave the collapsed one.",
         notebook="04_payoff_matrices.ipynb#A5",
         test=GAMES + "test_coordination_both_ways",
-        rescue="in the linear model training collapses iff Lambda <= beta sigma2; the informative cell is "
-        "payoff-dominant iff ELBO > L0",
+        rescue="at that point KL = 0, by its definition; training of the linear model gets there iff "
+        "Lambda <= beta sigma2; the informative cell is payoff-dominant iff ELBO > L0",
     ),
     Claim(
         "A6",
@@ -90,7 +94,8 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "A7",
-        "SLVAE's Nash equilibrium is still (z independent of x, q(z|x) = p(z)).",
+        "SLVAE's Nash equilibrium is still (z independent of x, q(z|x) = p(z)): the method cannot completely avoid "
+        "(并不能完全避免) that the model converges to it.",
         "SLVAE's payoff matrix",
         games.a7,
         reading="the loss as the article writes it, g trained jointly",
@@ -98,7 +103,8 @@ CLAIMS: tuple[Claim, ...] = (
         "the KL does not vanish.",
         notebook="05_self_labelling.ipynb#A7",
         test=DISCRETE + "test_self_labelling_encoder",
-        rescue="read 'information vanishes': with joint g, I_q = 0 at the equilibrium (not so for a fixed g)",
+        rescue="read 'the information vanishes': with joint g, I_q = 0 at the equilibrium, so 'cannot completely avoid' is "
+        "true of it (not so for the paper's g)",
     ),
     Claim(
         "A8",
@@ -113,13 +119,16 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "A9",
-        "I(x, z) = E_p(x) KL(q(z|x)||p(z)).",
+        "I(x, z) = KL(q(x, z)||p(x)p(z)) = E_p(x) KL(q(z|x)||p(z)).",
         "A new objective function, before eq. (4)",
         constraint.a9,
-        reading="q(z) = p(z)",
-        reason="R = I_q + M: the KL is an upper bound; one posterior for every x has R = c and I_q = 0.",
+        reading="the encoder's q(x, z) = p(x)q(z|x); the article names no condition",
+        reason="The second equal sign is an identity. The first is the error: the product of the encoder's marginals is "
+        "p(x)q(z), so R = I_q + M, equal iff q(z) = p(z); one posterior for every x has R = c and I_q = 0.",
         notebook="06_rate_is_not_information.ipynb#A9",
-        test=DISCRETE + "test_a9_lazy_encoder",
+        test=LEDGER + "test_a9_both_equal_signs",
+        rescue="define I(x, z) as that KL: then both signs hold, the constraint is one on the rate, and 'dependent' is the "
+        "wrong word for what it buys",
     ),
     Claim(
         "A10",
@@ -133,7 +142,8 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "A11",
-        "Switching by the mini-batch mean KL computes the gradient of (3) and (4).",
+        "In training let E_p(x) KL(q(z|x)||p(z)) ≈ the mini-batch mean, and switch between the gradients of (3) and (4) "
+        "by it.",
         "The algorithm",
         constraint.a11,
         reading="the objective is the expected hinge of the batch mean",
@@ -145,7 +155,7 @@ CLAIMS: tuple[Claim, ...] = (
         "A12",
         "Under (5) and (6) the Nash equilibrium is (I >= c, q(z|x) = p(z)).",
         "The algorithm analysed, conditions (5), (6)",
-        constraint.a12,
+        new_game.a12,
         reading="(5) and (6) hold",
         reason="The cell is empty for I under q; for the decoder's I, B leaves it for any encoder better "
         "than the prior (G < J), a condition the article drops.",
@@ -158,7 +168,7 @@ CLAIMS: tuple[Claim, ...] = (
         "A13",
         "β-VAE lowers the mutual information I(x, z).",
         "Comparison with β-VAE",
-        constraint.a13,
+        beta.a13,
         reading="q(z) = p(z) throughout",
         reason="A larger beta lowers the rate R; I_q = R - M may rise while M falls.",
         notebook="10_beta_vae.ipynb#A13",
@@ -168,7 +178,7 @@ CLAIMS: tuple[Claim, ...] = (
         "A14",
         "With β > 1 added, the same conditions (5), (6) give the equilibrium with I >= c.",
         "Comparison with β-VAE",
-        constraint.a14,
+        beta.a14,
         reading="(5) and (6) hold",
         reason="They do not mention beta; with lam < beta - s(c) the optimum has R < c and is that of beta - lam.",
         notebook="10_beta_vae.ipynb#A14",
@@ -176,23 +186,81 @@ CLAIMS: tuple[Claim, ...] = (
         rescue="ask for lam >= beta - s(c)",
     ),
     Claim(
-        "A15",
-        "(5) and (6) only need reasonable values of lam and c.",
+        "A15a",
+        "(5) and (6) can be met: reasonable values of lam and c are enough.",
         "The algorithm analysed, conditions (5), (6)",
-        constraint.a15,
-        reading="lam*(c) <= lam <= beta",
-        reason="Below lam*(c) the constraint is not held; above beta the penalty pays for rate without information first.",
-        notebook="07_the_constraint.ipynb#A15",
+        choice.a15a,
+        reading="J is finite: no z of the prior rules an x of the data out",
+        reason="(6) holds by the definition of its row, (5) for every lam > J/c; the better the decoder listens, "
+        "the larger J.",
+        notebook="07_the_constraint.ipynb#A15a",
+        test=LEDGER + "test_conditions_can_be_met_unless_j_is_infinite",
+    ),
+    Claim(
+        "A15b",
+        "And where (5) and (6) are met the constraint does its work.",
+        "The algorithm analysed, conditions (5), (6)",
+        choice.a15b,
+        reading="(5) and (6) hold",
+        reason="They do not contain the slope s(c): below lam*(c) = beta - s(c) the rate is not held. Above beta rate "
+        "without information is rewarded; where the model fits and beta = 1, (5) asks for lam > 1.",
+        notebook="07_the_constraint.ipynb#A15b",
         test=LEDGER + "test_reasonable_values",
+        rescue="ask for lam*(c) <= lam <= beta instead",
     ),
     Claim(
         "A16",
         "The largest payoff of the cell (I < c, q(z|x) = p(z)) is -lam c, at I = 0.",
         "The algorithm analysed, and Supplement 3",
-        constraint.a16,
+        new_game.a16,
         reading="always",
-        reason="The payoff is -J - lam c, and J >= 0 with equality iff the decoder ignores z.",
+        reason="The payoff is -J - lam c, and J >= 0 with equality iff p(x|z) is constant in z for p_D-almost every x.",
         notebook="08_the_new_game.ipynb#A16",
         test=LEDGER + "test_independent_payoff",
+    ),
+    Claim(
+        "A17",
+        "Objectives that change the ELBO are neither fish nor fowl (四不像), no longer equivalent to the original one; with "
+        "the constraint instead, the solution is guaranteed to be equivalent to the original problem's.",
+        "A new method",
+        choice.a17,
+        reading="the penalised objective at any lam >= 0, c > 0",
+        reason="Below c the penalised objective is a changed ELBO too: D + (beta - lam) R + lam c.",
+        notebook="07_the_constraint.ipynb#A17",
+        test=LEDGER + "test_below_c_the_hinge_is_a_changed_elbo",
+        rescue="for lam >= lam*(c) its minimum is that of -ELBO under R >= c",
+    ),
+    Claim(
+        "A18",
+        "The method adjusts the penalty on KL(q(z|x)||p(z)) dynamically and so avoids lowering I(x, z).",
+        "Comparison with β-VAE",
+        choice.a18,
+        reading="q(z) = p(z) throughout (for the rate: always)",
+        reason="It never lowers R; what comes out is a plain VAE with one weight t in [beta - lam, beta], which nobody has "
+        "to know. Where M > 0 more rate may mean less I_q.",
+        notebook="07_the_constraint.ipynb#A18",
+        test=LEDGER + "test_the_penalty_is_a_weight_in_disguise",
+    ),
+    Claim(
+        "A19",
+        "β-VAE can learn disentangled latents, of small correlation, but lowers I(x, z), and so the reconstruction suffers.",
+        "Comparison with β-VAE",
+        beta.a19,
+        reading="can means: for beta large enough, TC <= M <= R <= [D(0) - D]/beta",
+        reason="D never falls with beta, by the definition of an optimum, whatever I_q does. TC may rise on the way where "
+        "the decoder's directions overlap.",
+        notebook="10_beta_vae.ipynb#A19",
+        test=LEDGER + "test_total_correlation_against_beta",
+    ),
+    Claim(
+        "A20",
+        "With β > 1 added to the constrained objective a good disentangled representation can be learned as well.",
+        "Comparison with β-VAE, last sentence",
+        beta.a20,
+        reading="the constraint is held, and β is to do the disentangling",
+        reason="Held at c the optimum is the plain VAE of weight s(c), whatever beta: the larger beta is undone.",
+        notebook="10_beta_vae.ipynb#A20",
+        test=LEDGER + "test_held_at_c_beta_changes_nothing",
+        rescue="it is as disentangled as the plain β-VAE with the same rate, no more and no less",
     ),
 )
