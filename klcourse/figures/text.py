@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from klcourse.plots import GREY, MIST, style_of
@@ -43,16 +43,16 @@ def places(rates: Sequence[float]) -> np.ndarray:
     return found
 
 
-def readable(colour: str) -> tuple[float, float, float]:
+def readable(colour: str) -> str:
     """A shade of the colour dark enough for words on white, contrast 4.5.
 
-    >>> readable("#56B4E9")[2] < 0.75 and readable("#222222") == to_rgb("#222222")
-    True
+    >>> readable("#56B4E9"), readable("#222222")
+    ('#39779b', '#222222')
     """
     red, green, blue = to_rgb(colour)
     while 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2 > 0.18:
         red, green, blue = 0.95 * red, 0.95 * green, 0.95 * blue
-    return red, green, blue
+    return to_hex((red, green, blue))
 
 
 def against_rate(runs: pd.DataFrame, family: Family, rival: str, words: float) -> Figure:
@@ -81,10 +81,11 @@ def against_rate(runs: pd.DataFrame, family: Family, rival: str, words: float) -
         ax.plot(spread, perplexity(seeds.sort_values(), words), "o", color=colour, markersize=4.5, alpha=0.45, zorder=2)
         flat = means.loc[name, "iw_flat"] == 1
         here = perplexity(means.loc[name, "iw_nll"], words)
+        bars[i, 1] = float(np.abs(perplexity(seeds, words) - here).max())
         if name != rival:
             low, high = (perplexity(centre + end, words) for end in (family[name, rival].low, family[name, rival].high))
             ax.plot([at[i], at[i]], [low, high], color=colour, linewidth=1.8, zorder=3)
-            bars[i, 1] = max(high - here, here - low)
+            bars[i, 1] = max(bars[i, 1], high - here, here - low)
         mark, face = (style.marker, colour) if flat else ("v", "white")
         ax.plot(at[i], here, marker=mark, color=colour, markersize=10, markerfacecolor=face, markeredgewidth=1.8, zorder=4)
     ax.set(xlabel="rate R on the test sentences [nats]", ylabel="test perplexity, importance-weighted")
