@@ -10,7 +10,7 @@ TEST_ARGS ?=
 COVERAGE := --cov=klcourse --cov-report=term:skip-covered --cov-fail-under=94
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser install setup notebooks slides lint clean FORCE
+.PHONY: help lab test test-browser install setup notebooks slides lint mutants clean FORCE
 
 PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -42,6 +42,7 @@ help:
 	@echo "make slides     build slide decks that need no network: build/slides/*.html (NB=01_elbo for one, CODE=1 with code)"
 	@echo "make notebooks  run the notebooks and store their outputs (NB=01_elbo for one, PROFILE=full for long)"
 	@echo "make lint       mistakes, layout, docstrings and types of the code (ruff, mypy)"
+	@echo "make mutants    which mistakes would the tests notice? (mutmut; ROOMS=games SAMPLE=60 WITHOUT=tests/...; not in CI)"
 	@echo "make clean      remove .venv and everything else that was generated"
 	@echo ""
 	@echo "Linux without an NVIDIA GPU: add TORCH=cpu to the first command and save about 2.5 GB."
@@ -95,6 +96,11 @@ lint: $(STAMP)
 	"$(PY)" -m ruff check klcourse tests
 	"$(PY)" -m ruff format --check klcourse tests
 	"$(PY)" -m mypy
+
+# mutmut is installed here and not by requirements.txt: nothing else needs it.
+mutants: $(STAMP)
+	@"$(PY)" -m pip install --quiet "mutmut==3.8.1"
+	OMP_NUM_THREADS=1 "$(PY)" -m tests.mutation.run $(ROOMS) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(WITHOUT),--without $(WITHOUT))
 
 clean:
 	rm -rf .venv .venv-ci build dist *.egg-info .pytest_cache .hypothesis .ruff_cache .mypy_cache .coverage .coverage.*

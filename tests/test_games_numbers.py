@@ -10,6 +10,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from klcourse import games as g
+from klcourse.exact.discrete import random_vae
 from klcourse.exact.linear_gaussian import LinearGaussianVAE, best_encoder, optimum
 
 many = settings(max_examples=200, derandomize=True, deadline=None)
@@ -140,3 +141,43 @@ def test_both_rows_feasible_conditions_are_the_game(case, lam: float, beta: floa
         assert game.is_equilibrium(1, 0) == (bool(five) and bool(stays))
         assert game.is_equilibrium(1, 1) == (bool(six) and not stays)
         assert game.is_equilibrium(1, 1) == g.informative_is_equilibrium(low, high, lam, 1.0, beta)
+
+
+def test_a_table_brings_its_decoders_information() -> None:
+    """I_p, M and L0 of a table reach the game: the generative reading needs the first, A's best z-free decoder the last."""
+    x = g.Quantities.of(random_vae(np.random.default_rng(3), K=4, L=3))
+    model = random_vae(np.random.default_rng(3), K=4, L=3)
+    assert (x.I_p, x.M, x.L0, x.J) == (
+        model.generative_mi,
+        model.marginal_kl,
+        model.z_free_log_likelihood,
+        model.jensen_gap,
+    )
+    assert x.I_p > 0
+
+
+def test_names_and_tolerances_reach_the_game() -> None:
+    """profile_game keeps the rows' names; is_equilibrium takes the tolerance it is given."""
+    game = g.profile_game([[1.0, 0.0], [0.9, 2.0]], float, rows=("a", "b"), columns=("x", "y"), title="t", tol=0.2)
+    assert (game.rows, game.columns, game.title, game.tol) == (("a", "b"), ("x", "y"), "t", 0.2)
+    close = g.Game([[1.0, 1.1]])
+    assert (
+        not close.is_equilibrium(0, 0) and close.is_equilibrium(0, 0, tol=0.2) and not close.is_equilibrium(0, 0, tol=0.05)
+    )
+
+
+def test_mixed_equilibria_of_a_larger_game() -> None:
+    """Rock, paper, scissors: nobody stays anywhere, so what is found is Nashpy's, a third each."""
+    rock = np.array([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]])
+    ((x, y),) = g.mixed_equilibria(g.Game(rock, -rock))
+    assert np.allclose(x, 1 / 3) and np.allclose(y, 1 / 3)
+
+
+def test_formulas_as_a_table() -> None:
+    """No bare | may end a cell early, and every formula of the game is there."""
+    game = g.constrained_game(g.Quantities(), g.Quantities(R=1.0), 1.0, 0.5, beta=4.0, reading="generative")
+    lines = g.formulas(game).splitlines()
+    assert len(lines) == 4 and all(line.replace("\\|", "").count("|") == 4 for line in lines)
+    assert r"\beta KL(q(z\mid x) \Vert p(z))" in lines[2] and lines[3].startswith("| I(x, z) ≥ c | $E_{p(z)}")
+    with pytest.raises(ValueError, match="no formulas"):
+        g.formulas(g.Game([[1.0]]))
