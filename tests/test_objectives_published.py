@@ -74,7 +74,7 @@ def test_neutral_settings_train_like_the_elbo(objective):
         (CyclicalAnnealing(period=2, ratio=0.8), lambda t: t.rec.mean() + 1.3 / 1.6 * t.kl.mean()),
         (DualAscent(c=3, lam=0.4), lambda t: t.rec.mean() + 0.6 * t.kl.mean() + 1.2),
     ],
-    ids=str,
+    ids=["capacity", "cyclical", "dual"],
 )
 def test_the_knobs_of_stored_runs_mean_what_they_meant(objective, old):
     """Whatever is known of the length of the training, which stored runs were not told."""
