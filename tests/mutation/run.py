@@ -57,6 +57,7 @@ def prepare(copy: Path, room: str, without: list[str]) -> None:
         "pytest_add_cli_args_test_selection": tests,
         "pytest_add_cli_args": ["-p", "no:cacheprovider", "-q", "-x"],
         "timeout_multiplier": 4.0,
+        "process_isolation": "forkserver",  # a plain fork would hand caches filled by the unchanged code to every mutant
     }
     lines = [f"{key} = {value!r}" for key, value in settings.items()]
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
