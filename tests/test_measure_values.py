@@ -60,3 +60,20 @@ def test_rate_distortion_and_elbo_are_the_closed_forms(found) -> None:
     distortion = 0.5 * (miss / 0.3 + math.log(2 * math.pi * 0.3)).sum(1).mean().item()
     assert out["rate"] == pytest.approx(rate, abs=1e-9) and out["distortion"] == pytest.approx(distortion, abs=0.1)
     assert out["elbo"] == -(out["rate"] + out["distortion"])
+
+
+def test_prior_gap_keeps_the_labels(monkeypatch) -> None:
+    """A conditional decoder is asked with the label of each example, also when z is drawn from the prior."""
+    from klcourse.measure import use
+
+    x, y = torch.zeros(6, 2, dtype=torch.float64), torch.arange(6)
+    asked = []
+
+    def record(model, x, z, y=None):
+        asked.append(y)
+        return torch.zeros(len(x), dtype=torch.float64)
+
+    monkeypatch.setattr(use, "log_px", record)
+    model = VAE(Encode(), Decode(), latent_dim=2).double()
+    use.prior_gap(model, x, torch.zeros(6, dtype=torch.float64), y, torch.Generator().manual_seed(0))
+    assert asked and all(labels is not None and torch.equal(labels, y) for labels in asked)
