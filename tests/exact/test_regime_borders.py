@@ -108,3 +108,11 @@ def test_waste_at_lam_beta_stays_until_the_target():
     for batch in (20, 100):  # and on batches training rests under c, the more so the smaller they are
         resting = float(dynamics.sliding_mode(0.25, 1.0, c=1.0, lam=1.0, batch_size=batch).model.rate)
         assert 0.8 < resting < 0.95
+
+
+def test_the_sliding_mode_has_the_decoder_that_answers_its_encoder():
+    """w is the best reply v Lambda / (v^2 Lambda + s2), and a weight of exactly lam* settles nowhere."""
+    model = dynamics.sliding_mode(1.0, 0.1, c=1.0, lam=3.0, beta=3.0, batch_size=100).model
+    assert model.w == pytest.approx(float(model.v / (model.v**2 + model.s2)))
+    with pytest.raises(ValueError, match="does not hold"):
+        dynamics.settled_rate(1.0, 0.1, 0.5, 0.5)
