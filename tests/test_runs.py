@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from klcourse import runs, training
+from klcourse import training
 from klcourse.__main__ import main
 from klcourse.data import load
 from klcourse.gaussians import gaussian_kl
