@@ -223,9 +223,9 @@ def test_deeper_decoders_are_distributions_and_sample_from_them(more):
 @pytest.mark.parametrize(
     "kind, decoder, more, message",
     [
-        ("image", "mlp", dict(dropout=0.5), "dropout needs text: image data has no words"),
-        ("image", "ar", dict(layers=2), "layers needs text"),
-        ("image", "mlp", dict(embedding=8), "embedding needs text"),
+        ("image", "mlp", dict(dropout=0.5), "dropout=0.5 needs text: image data has no words"),
+        ("image", "ar", dict(layers=2), "layers=2 needs text"),
+        ("image", "mlp", dict(embedding=8), "embedding=8 needs text"),
         ("image", "ar", dict(skip=True), "every layer of a PixelCNN is told z"),
     ],
 )

@@ -164,7 +164,8 @@ def test_the_key_changes_with_what_changes_the_numbers_and_only_then():
     assert run_key(Run(objective="rate-hinge", lam=1), "f") == run_key(config, "f")
     assert run_key(config, "f", torch="2.9.0+cpu") == run_key(config, "f", torch="2.9.0+cu130")
     assert run_key(Run(objective="rate-hinge", lam=1.0, epochs=Run().epochs), "f") == run_key(config, "f")
-    assert run_key(Run(objective="mi", lam=1.0), "f") == run_key(config, "f") == "47841f5d37b4e29d"
+    assert run_key(Run(objective="mi", lam=1.0), "f") == run_key(config, "f") == "408e6ccbaf2c54eb"
+    assert run_key(config, "f", klcourse="0.1.0") == "47841f5d37b4e29d"  # as stored then
 
 
 # ------------------------------------------------------------------------------------------------ the table

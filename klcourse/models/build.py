@@ -70,8 +70,8 @@ def build_vae(
         raise ValueError(f"unknown kind of data {kind!r}: known are {', '.join(DECODERS)}")
     if decoder not in DECODERS[kind]:
         raise ValueError(f"unknown decoder {decoder!r} for {kind} data: choose {' or '.join(DECODERS[kind])}")
-    of_text = {"word_dropout": word_dropout, "dropout": dropout, "embedding": embedding, "layers": layers - 1}
-    if kind != "text" and (given := [name for name, value in of_text.items() if value]):
+    of_text = {"word_dropout": word_dropout, "dropout": dropout, "embedding": embedding, "layers": layers}
+    if kind != "text" and (given := [f"{name}={value}" for name, value in of_text.items() if value > (name == "layers")]):
         raise ValueError(f"{given[0]} needs text: {kind} data has no words; leave it out")
     if skip and decoder == "ar":
         raise ValueError("skip=True with decoder 'ar': every layer of a PixelCNN is told z as it is; leave it out")

@@ -340,7 +340,7 @@ def test_driven_without_a_notebook(cockpit):
     history = cockpit.history
     assert history["lam"].iloc[0] == 0.5 and history["lam"].iloc[-1] == 2
     assert history["step"].tolist() == list(range(1, cockpit.trainer.steps + 1))
-    assert history["mi"].notna().any() and (history["mi"].notna() == history["test_rate"].notna()).all()
+    assert history["mi"].notna().any() and (history["mi"].notna() == history["valid_rate"].notna()).all()
     assert f"step {cockpit.trainer.steps} " in cockpit.text and cockpit.text == readout(cockpit.run)
     changed = (cockpit.pixels() != blank).any(2)
     height, width = changed.shape
