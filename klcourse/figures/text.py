@@ -46,8 +46,8 @@ def places(rates: Sequence[float]) -> np.ndarray:
 def readable(colour: str) -> str:
     """A shade of the colour dark enough for words on white, contrast 4.5.
 
-    >>> readable("#56B4E9"), readable("#202020")
-    ('#39779b', '#202020')
+    >>> readable("#60C0F0"), readable("#202020")
+    ('#3d7997', '#202020')
     """
     red, green, blue = to_rgb(colour)
     while 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2 > 0.18:
