@@ -291,6 +291,7 @@ def test_divergence_names_step_objective_and_last_good_checkpoint(tmp_path, caps
         (["--binarisation=sometimes"], "static or dynamic"),
         (["--data=text", "--binarisation=dynamic"], "needs grey images"),
         (["--limit=0"], "limit = 0: choose"),
+        (["--limit=1", "--batch-size=1"], "mnist has 1 test example, and its information takes 2: choose a larger limit"),
         (["--objective=elbo", "--warmup=1"], "does not use warmup; objectives that do: anneal"),
         (["--objective=cyclical", "--ratio=2"], "ratio = 2.0"),
         (["--objective=info-hinge", "--c=4.7"], "log 100 = 4.61"),

@@ -33,10 +33,12 @@ def build_trainer(config: Run, data: Dataset) -> Trainer:
         raise RunError(f"a conditional model needs labels, and {data.name} has none")
     if config.generate and not (n_labels and data.kind == "text"):
         raise RunError(f"generate = {config.generate} needs a conditional text model: add --conditional, or leave it out")
+    if len(data.test) < 2:
+        raise RunError(f"{data.name} has 1 test example, and its information takes 2: choose a larger limit")
     if config.patience and (n := 0 if data.valid is None else len(data.valid)) < MIN_EXAMPLES:
         raise RunError(
             f"patience = {config.patience} asks when the loss on the validation part stops falling, and {data.name} has {n} "
-            f"examples for it: at least {MIN_EXAMPLES} can say. Give more sentences, a larger hold_out, or leave it out"
+            f"examples for it: at least {MIN_EXAMPLES} can say. Give more examples, a larger hold_out or limit, or no patience"
         )
     if config.encoder_steps > 1 and data.valid is None:
         raise RunError(

@@ -83,6 +83,8 @@ class Trainer:
         if encoder_steps < 1 or (encoder_steps > 1 and valid is None):
             remedy = "choose 1 or more" if encoder_steps < 1 else "it stops when I_q on valid=(x, y) does: pass them"
             raise ValueError(f"encoder_steps = {encoder_steps}: {remedy}")
+        if valid is not None and len(valid[0]) < 2:
+            raise ValueError("a validation part of 1 example: its information takes 2; hold out more examples, or none")
         if pretrain < 0:
             raise ValueError(f"pretrain = {pretrain}: choose 0 or more epochs")
         if plateau is not None and valid is None:
