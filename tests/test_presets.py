@@ -1,4 +1,4 @@
-"""Presets: settings that belong together make runs that train; what a careful run cannot have is refused before it starts."""
+"""Presets: settings that belong together make runs that train; what no run can have is refused before it starts."""
 
 import json
 

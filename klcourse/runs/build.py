@@ -38,7 +38,7 @@ def build_trainer(config: Run, data: Dataset) -> Trainer:
     if config.patience and (n := 0 if data.valid is None else len(data.valid)) < MIN_EXAMPLES:
         raise RunError(
             f"patience = {config.patience} asks when the loss on the validation part stops falling, and {data.name} has {n} "
-            f"examples for it: at least {MIN_EXAMPLES} can say. Give more examples, a larger hold_out or limit, or no patience"
+            f"examples for it: at least {MIN_EXAMPLES} can say. Give more, a larger hold_out or limit, or no patience"
         )
     if config.encoder_steps > 1 and data.valid is None:
         raise RunError(
