@@ -17,8 +17,8 @@ def keep_freed_memory() -> None:
     """Let the process keep memory that it frees, for the next step to use. Matters on Linux only.
 
     By default glibc gives large blocks back to the system after every operation and asks for them again in the next one,
-    page by page. A training step frees and needs the same blocks over and over; keeping them makes a text step 1.5 times
-    as fast and a PixelCNN step 1.1 to 1.2 times (tests/benchmarks/memory.py).
+    page by page. A training step frees and needs the same blocks over and over; keeping them makes a text step 1.3 to 1.5
+    times as fast and a PixelCNN step 1.1 to 1.4 times (tests/benchmarks/memory.py).
     """
     if sys.platform != "linux":
         return

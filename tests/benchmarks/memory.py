@@ -1,7 +1,7 @@
 """What keeping freed memory is worth: `python tests/benchmarks/memory.py`.
 
 Trains a PixelCNN and a text model for some steps in fresh processes, in turn with and without
-klcourse.training.keep_freed_memory, and prints the median of (without / with) in processor time.
+klcourse.system.keep_freed_memory, and prints the median of (without / with) in processor time.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ CASES = {
     "text, LSTM 64": "data='text', hidden=64, batch_size=50",
 }
 STEPS = """
-import sys, time
-import torch
-platform, sys.platform = sys.platform, sys.platform if {keep} else "elsewhere"  # where keep_freed_memory does nothing
-from klcourse import training
-sys.platform = platform
+import time
+from klcourse.training import trainer as loop
+if not {keep}:
+    loop.keep_freed_memory = lambda: None
 from klcourse.data import load
 from klcourse.runs import Run, build_trainer
 config = Run({options})
