@@ -1,4 +1,4 @@
-"""What measuring generated sentences costs: `python tests/benchmarks/text.py`.
+"""What measuring generated sentences costs: `python tests/benchmarks/generation.py`.
 
 An untrained model, whose sentences are all different, is the dearest case: equal ones are compared once. Prints seconds of
 processor time for 20 conditions, both decoding modes together.
