@@ -99,7 +99,7 @@ class Cockpit(Widget):
         self._next_picture, self._drawing_time = 0.0, 0.0
         self._said: Exception | None = None
         self.caption = (
-            "Rate R with its target c (dashed) and information I_q, measured on test examples; below, the share of "
+            "Rate R with its target c (dashed) and information I_q, measured on validation examples; below, the share of "
             "mini-batches on the penalty branch. Right: distortion, and test examples drawn again from their z with the "
             f"same random numbers for all. Dotted lines: a knob was moved. One run, seed {self.config.seed}."
         )

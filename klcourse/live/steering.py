@@ -64,7 +64,7 @@ class LiveRun:
     `extras` is called with the run and returns its extra work. `on_change` is called, in the thread that trains, after every
     step and when the training stops; it must not block.
 
-    One run trains at a time: starting another pauses this one, which loses nothing.
+    One run trains at a time: starting another pauses this one, which loses nothing. One with a plateau stops by itself.
 
     >>> from klcourse.data import load
     >>> from klcourse.runs import Run, build_trainer
@@ -241,7 +241,7 @@ class LiveRun:
         last = math.inf if steps is None else self.trainer.steps + steps
         started, before, idle = time.perf_counter(), self.clock, self.worked - time.thread_time()
         try:
-            while self.trainer.steps < last and not self._stop.is_set():
+            while self.trainer.steps < last and not self.trainer.stopped and not self._stop.is_set():
                 self._apply()
                 knobs = self._told()
                 done = self.trainer.step()
@@ -269,7 +269,7 @@ class LiveRun:
         self.on_change()
 
     def measure(self) -> Iterator[None]:
-        """Measure I_q and the rate on the probe examples, one piece of extra work; the numbers go into `measured`."""
+        """Measure I_q and the rate on validation examples, one piece of extra work; the numbers go into `measured`."""
         steps = self.trainer.steps
         if not (len(self.measured) and self.measured["step"][-1] == steps):
             self.measured.add(step=steps, **self.trainer.measure())

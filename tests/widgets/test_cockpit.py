@@ -161,6 +161,18 @@ def test_one_run_at_a_time(run, digits):
     assert run.wait(2, PATIENCE) and not other.running and len(run) >= n + 2
 
 
+def test_a_run_with_patience_ends_with_its_best_weights_and_stays_there(digits):
+    config = Run(objective="elbo", lr=0.02, patience=1, halvings=0, batch_size=20, hidden=20, latent_dim=4, limit=200)
+    run = LiveRun(lambda: build_trainer(config, digits)).start()
+    assert run.wait(timeout=PATIENCE) and run.trainer.stopped and not run.message
+    best, steps = weights(run.trainer), run.trainer.steps
+    assert run.trainer.validate() == pytest.approx(
+        min(row["valid_loss"] for row in run.trainer.history if row["valid_loss"] > 0)
+    )
+    assert run.start(30).wait(timeout=PATIENCE) and run.trainer.steps == steps
+    assert_same(weights(run.trainer), best)
+
+
 def test_start_twice_makes_one_thread(run):
     run.start().start()
     assert sum(t.name == "klcourse-live-run" for t in threading.enumerate()) == 1
