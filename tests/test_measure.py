@@ -64,6 +64,33 @@ def test_mutual_information_sandwich(n, d, v):
     assert all(r.lower <= r.cap == math.log(n) for r in runs)
 
 
+def test_information_given_the_label_and_the_chain_rule():
+    """z = (label, x): I(x, y; z) = log 2 + I(x; z | y), and the second part is the closed form within a label."""
+    n, d, s2 = 600, 2, 0.5
+    y = torch.arange(n).remainder(2)
+    mu, logvar = gaussians(n, d, v=1.0, s2=s2)
+    mu, logvar = torch.cat([40.0 * y[:, None], mu], 1), torch.cat([torch.zeros(n, 1), logvar], 1)
+    exact = d / 2 * math.log(1 + 1 / s2)
+    both, given = (
+        measure.mutual_information(mu, logvar, generator(1)),
+        measure.mutual_information_given(y, mu, logvar, generator(1)),
+    )
+    assert given.lower - 0.1 <= exact <= given.upper + 0.1 and given.cap == pytest.approx(math.log(n / 2))
+    assert both.lower - given.lower == pytest.approx(math.log(2), abs=0.15)  # other noise
+    assert both.upper - given.upper == pytest.approx(math.log(2), abs=0.15)
+    with pytest.raises(ValueError, match="a label that two examples have"):
+        measure.mutual_information_given(torch.arange(n), mu, logvar)
+
+
+def test_a_conditional_model_is_measured_given_its_label_too():
+    torch.manual_seed(0)
+    model = build_vae("image", "mlp", latent_dim=2, hidden=8, n_labels=3)
+    x, y = (torch.rand(30, 784) < 0.5).float(), torch.arange(30).remainder(3)
+    found = measure.evaluate(model, x, y, iw_samples=0)
+    assert found["mi_given_y"] <= found["mi_given_y_upper"] and found["mi_given_y_cap"] == pytest.approx(math.log(10))
+    assert "mi_given_y" not in measure.evaluate(model, x[:3], y[:3], iw_samples=0)  # no two examples of a label
+
+
 def test_mutual_information_above_the_cap():
     """Far-apart posteriors: the lower bound stops at log N, the upper bound does not (theory: d = 8, I = 6.44, N = 1024)."""
     mi = measure.mutual_information(*gaussians(1024, 8, v=2.0, s2=1.0), generator())

@@ -1,6 +1,7 @@
 """s(0) of decoders without z: scores against finite differences, estimates against models whose s(0) is known."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -83,7 +84,8 @@ def test_other_decoders_are_refused():
 
 
 def test_the_command_keeps_the_rows_of_other_decoders(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(command.DATA, "mlp", {"data": "mnist", "decoder": "mlp", "epochs": 1, "limit": 200, "hidden": 4})
+    small = replace(command.without_z()["mlp"], epochs=1, limit=200, hidden=4)
+    monkeypatch.setattr(command, "without_z", lambda: {"mlp": small})
     table = tmp_path / "t.csv"
     for _ in range(2):
         assert command.main(["--table", str(table), "--seeds", "1", "--decoders", "mlp", "--samples", "100"]) == 0

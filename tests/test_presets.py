@@ -91,6 +91,14 @@ def test_what_does_not_fit_a_preset(name, given, message):
     assert message in str(error.value)
 
 
+def test_what_a_preset_says_goes_with_what_it_is_about():
+    """No likelihood, nothing about its draws; no patience, nothing about halvings."""
+    run = with_preset("converged", data="text", iw_samples=0, patience=None)
+    assert run.given().keys() & {"iw_prior", "iw_tolerance", "halvings"} == set() and run.hidden == 256
+    with pytest.raises(RunError, match="iw_prior = 0.3 with iw_samples = 0"):
+        with_preset("converged", data="text", iw_samples=0, iw_prior=0.3)
+
+
 # -------------------------------------------------------------------------------------------------------- command
 
 
@@ -130,6 +138,10 @@ def test_a_text_of_ones_own_with_a_preset(tmp_path, sentences, capsys):
         (["--patience=2", "--hold-out=0"], ["patience = 2", "hold_out is 0", "leave hold_out = 0 out, or patience"]),
         (["--patience=2", "--hold-out=49"], ["patience = 2", "mnist has 49 examples", "at least 50", "larger hold_out"]),
         (["--patience=2", "--limit=40"], ["patience = 2", "mnist has 40 examples", "at least 50", "hold_out or limit"]),
+        (["--halvings=2"], ["halvings = 2", "give patience too, or leave it out"]),
+        (["--mi-every=5", "--hold-out=0"], ["mi_every = 5", "leave hold_out = 0 out, or mi_every"]),
+        (["--iw-prior=0.5", "--iw-samples=0"], ["iw_prior = 0.5 with iw_samples = 0", "leave it out"]),
+        (["--iw-tolerance=0.5", "--iw-samples=0"], ["iw_tolerance = 0.5 with iw_samples = 0", "leave it out"]),
         (["--patience=0"], ["patience = 0: choose a whole number above 0"]),
         (["--patience=2", "--halvings=-1"], ["halvings = -1: choose a whole number >= 0"]),
         (["--pretrain=2"], ["pretrain = 2 of 2 epochs leaves none for the model: choose fewer"]),

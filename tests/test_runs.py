@@ -100,6 +100,8 @@ def test_the_files_of_a_run(tmp_path, capsys):
 def test_everything_trains(more):
     run = train(Run(**(SMALL | dict(epochs=1, limit=100) | more)), progress=False)
     expected = METRICS | ({"elbo_ppl", "iw_ppl", "reconstruction_ppl"} if more["data"] == "text" else set())
+    if more.get("conditional"):
+        expected |= {"mi_given_y", "mi_given_y_upper", "mi_given_y_cap"}
     assert set(run.metrics) == expected and all(np.isfinite(v) for v in run.metrics.values())
 
 

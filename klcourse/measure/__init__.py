@@ -9,7 +9,14 @@ call, `evaluate`.
 """
 
 from . import text
-from .information import MutualInformation, active_units, mutual_information, rate, total_correlation
+from .information import (
+    MutualInformation,
+    active_units,
+    mutual_information,
+    mutual_information_given,
+    rate,
+    total_correlation,
+)
 from .likelihood import Likelihood, importance_weighted, iw_nll, perplexity
 from .passes import chunks, log_px, posteriors
 from .report import evaluate
@@ -25,6 +32,7 @@ __all__ = [
     "iw_nll",
     "log_px",
     "mutual_information",
+    "mutual_information_given",
     "perplexity",
     "posteriors",
     "prior_gap",

@@ -58,6 +58,29 @@ def mutual_information(mu: Tensor, logvar: Tensor, generator: torch.Generator | 
     return MutualInformation(lower, upper, math.log(n))
 
 
+def mutual_information_given(
+    y: Tensor, mu: Tensor, logvar: Tensor, generator: torch.Generator | None = None
+) -> MutualInformation:
+    """I(x; z | y): what z tells about x beyond its label y (N,), the mean over labels of I_q within one.
+
+    For a conditional model, whose encoder is told y, I_q is I(x, y; z) and counts what z repeats of y: I(x, y; z) =
+    I(y; z) + I(x; z | y). A label that only one example has tells nothing here, and is left out.
+
+    >>> mu = torch.tensor([[0.0], [50.0], [0.0], [50.0]])      # z tells the label, and no more
+    >>> y = torch.tensor([0, 1, 0, 1])
+    >>> round(mutual_information_given(y, mu, torch.zeros(4, 1), torch.Generator().manual_seed(0)).lower, 3)
+    0.0
+    """
+    parts = [(rows := (y == label).nonzero()[:, 0], len(rows)) for label in y.unique()]
+    parts = [(rows, n) for rows, n in parts if n > 1]
+    total = sum(n for _, n in parts)
+    if not total:
+        raise ValueError("I(x; z | y) needs a label that two examples have")
+    each = [(n / total, mutual_information(mu[rows], logvar[rows], generator)) for rows, n in parts]
+    lower, upper, cap = (sum(share * found[i] for share, found in each) for i in range(3))
+    return MutualInformation(lower, upper, cap)
+
+
 def rate(mu: Tensor, logvar: Tensor) -> float:
     """R = mean KL(q(z|x) || p(z)), nats, closed form.
 

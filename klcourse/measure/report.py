@@ -9,13 +9,13 @@ from klcourse.data import PAD
 from klcourse.gaussians import gaussian_kl, reparameterise
 from klcourse.models import VAE
 
-from .information import active_units, mutual_information, rate, total_correlation
+from .information import active_units, mutual_information, mutual_information_given, rate, total_correlation
 from .likelihood import importance_weighted, perplexity
 from .passes import log_px, posteriors
 from .use import prior_gap, shuffle_gap
 
 TOLERANCE, MOST = 0.1, 4096  # nats of the ladder; draws
-PRIOR = 1_000_003  # a stream of random numbers of its own: new metrics leave old ones as they are
+PRIOR, GIVEN = 1_000_003, 1_000_033  # streams of random numbers of their own: new metrics leave old ones as they are
 
 
 @torch.no_grad()
@@ -36,7 +36,8 @@ def evaluate(
 
     rate, distortion, elbo = -(D + R); mi with mi_upper and mi_cap; marginal_kl = R - mi (an upper bound on M, as mi is a
     lower one on I_q) and marginal_kl_lower = R - mi_upper; active_units; total_correlation; shuffle_gap = D(shuffled z) - D
-    and prior_gap = D(z ~ p) - D, see `use`.
+    and prior_gap = D(z ~ p) - D, see `use`. Of a conditional model mi is I(x, y; z); mi_given_y, with its upper and cap, is
+    I(x; z | y).
 
     With K = iw_samples > 0, importance weighting: iw_nll at iw_samples draws, of which `prior_share` from the prior;
     iw_nll_k2 and iw_nll_k4, the same at K/2 and K/4; iw_error, the standard error over examples; iw_ess, the effective
@@ -75,6 +76,9 @@ def evaluate(
             "shuffle_gap": shuffle_gap(model, x, z, log_likelihood, y),
             "prior_gap": prior_gap(model, x, log_likelihood, y, torch.Generator().manual_seed(seed + PRIOR)),
         }
+        if y is not None and model.n_labels and len(y) > len(y.unique()):  # some label has two examples
+            given = mutual_information_given(y, mu, logvar, torch.Generator().manual_seed(seed + GIVEN))
+            out |= {"mi_given_y": given.lower, "mi_given_y_upper": given.upper, "mi_given_y_cap": given.cap}
         if scores is not None:
             scores |= {"rate": gaussian_kl(mu, logvar), "distortion": -log_likelihood}
         if iw_samples:

@@ -122,6 +122,18 @@ class Run:
         if self.patience and self.hold_out == 0:
             remedy = "leave hold_out = 0 out, or patience"
             raise RunError(f"patience = {self.patience} reads the loss on a validation part, and hold_out is 0: {remedy}")
+        if self.halvings != Run.halvings and not self.patience:
+            raise RunError(
+                f"halvings = {self.halvings} ends the patience with a plateau: give patience too, or leave it out"
+            )
+        if self.mi_every and self.hold_out == 0:
+            remedy = "leave hold_out = 0 out, or mi_every"
+            raise RunError(f"mi_every = {self.mi_every} measures on the validation part, and hold_out is 0: {remedy}")
+        if self.iw_samples == 0 and (self.iw_prior or self.iw_tolerance):
+            name = "iw_prior" if self.iw_prior else "iw_tolerance"
+            raise RunError(
+                f"{name} = {getattr(self, name)} with iw_samples = 0, which leaves the likelihood out: leave it out"
+            )
         if self.pretrain >= self.epochs:
             raise RunError(f"pretrain = {self.pretrain} of {self.epochs} epochs leaves none for the model: choose fewer")
         in_order = [name for name in knobs_of(type(made)) if name in given]

@@ -66,7 +66,12 @@ def with_preset(name: str, **given: Any) -> Run:
     kind = data if data in known or data in ALL else "text files"
     if kind not in known:
         raise RunError(f"preset {name} does not fit data = {data!r}: it is for {', '.join(known)}")
-    return Run(**known[kind] | given)
+    chosen = known[kind] | given
+    if chosen.get("iw_samples") == 0:  # no likelihood, so nothing about how to find it
+        chosen = {name: value for name, value in chosen.items() if name in given or not name.startswith("iw_")}
+    if chosen.get("patience") is None:
+        chosen = {name: value for name, value in chosen.items() if name in given or name != "halvings"}
+    return Run(**chosen)
 
 
 ALL = {data for preset in PRESETS.values() for data in preset.settings} - {"text files"}

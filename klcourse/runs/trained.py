@@ -38,6 +38,7 @@ SUMMARY = (
     "rate",
     "mi",
     "mi_upper",
+    "mi_cap",
     "marginal_kl",
     "active_units",
     "shuffle_gap",

@@ -87,8 +87,11 @@ def usual_columns(table: pd.DataFrame) -> dict[str, tuple[str, int]]:
 
     >>> usual_columns(pd.DataFrame({"rate": [3.0], "iw_nll": [90.0], "iw_samples": [100], "mi_cap": [6.9]}))
     {'rate': ('R', 2), 'iw_nll': ('IW-NLL (K = 100)', 1)}
+
+    Where K was raised until the bound had settled, the heading has the least and the largest.
     """
-    samples = f" (K = {table['iw_samples'].iloc[0]:.0f})" if "iw_samples" in table else ""
+    draws = sorted({round(k) for k in table["iw_samples"].dropna()}) if "iw_samples" in table else []
+    samples = f" (K = {draws[0]}{f' to {draws[-1]}' if len(draws) > 1 else ''})" if draws else ""
     columns = {
         "distortion": ("D", 1),
         "rate": ("R", 2),
@@ -156,7 +159,7 @@ def cost_line(*studies: str) -> str:
     lines = []
     for study in studies:
         record = load_provenance(study)
-        where = "GPU" if any("cuda" in str(device) for device in record["devices"]) else "one CPU core"
+        where = "one CPU core" if record["devices"] == ["cpu"] else " and ".join(record["devices"])
         hours = record["seconds"] / 3600
         spent = f"{hours:.1f} hours" if hours >= 1 else f"{record['seconds'] / 60:.0f} minutes"
         sizes = " and ".join(dict.fromkeys(f"{data['train']} training examples" for data in record["data"]))

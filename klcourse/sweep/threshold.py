@@ -3,14 +3,15 @@
     python -m klcourse.sweep.threshold --table notebooks/results/collapse_threshold.csv
 
 redoes them: three kinds of decoder with the settings of the study measured_game; the LSTM is then given free codes, next to
-the table in NAME_free.csv. A table that is there already keeps the
-rows of decoders that are not asked for. Minutes on a CPU, but for the PixelCNN's samples, which want a GPU.
+the table in NAME_free.csv. A table that is there already keeps the rows of decoders that are not asked for. Minutes on a
+CPU, but for the PixelCNN's samples, which want a GPU.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from klcourse.data import load
 from klcourse.measure.threshold import free_codes, listening, own_samples, scores, threshold
 from klcourse.runs import Run, train
+from klcourse.studies import RESULTS
 from klcourse.version import __version__
 
+from .grid import read_grid
+
 SAMPLES = 4000
-DATA = {
-    "mlp": {"data": "mnist", "decoder": "mlp", "epochs": 30},
-    "ar": {"data": "mnist", "decoder": "ar", "limit": 2000, "batch_size": 20, "epochs": 3},
-    "lstm": {"data": "text", "decoder": "lstm", "hidden": 64, "limit": 4000, "batch_size": 50, "lr": 2e-3, "epochs": 6},
-}
-"""Settings of the three decoders, those of the study measured_game."""
+DECODERS = ("mlp", "ar", "lstm")
 
 FREE = {"lstm": (1.0, 4.0)}
 FREE_CODES: dict[str, Any] = {"epochs": 70, "lr": 1.5e-3}
@@ -37,25 +35,35 @@ FREE_EXAMPLES = 2000
 """For which beta a decoder is given free codes, for how long and for how many training examples."""
 
 
+def without_z() -> dict[str, Run]:
+    """A run for each kind of decoder, as the study measured_game has it, in the cell where z is neither told nor used.
+
+    On the whole training part, as that study was made.
+    """
+    runs = [run.config for run in read_grid(RESULTS / "measured_game.toml").runs]
+    chosen = [run for run in runs if run.without_z and run.prior_encoder]
+    return {run.decoder: replace(run, hold_out=0, seed=0) for run in chosen if run.decoder}
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Train the three decoders without z, estimate s(0) for each, and store the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--table", default="collapse_threshold.csv", help="the table to write; a .json is put beside it")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--decoders", nargs="+", choices=DATA, default=list(DATA))
+    parser.add_argument("--decoders", nargs="+", choices=DECODERS, default=list(DECODERS))
     parser.add_argument("--samples", type=int, default=SAMPLES, help="samples of its own that each decoder draws")
     options = parser.parse_args(arguments)
     rows: list[dict[str, Any]] = []
     paths: list[dict[str, Any]] = []
     fingerprints = {}
+    known = without_z()
     for name in options.decoders:
-        data = load(str(DATA[name]["data"]), limit=DATA[name].get("limit"), hold_out=0)  # type: ignore[arg-type]
+        data = known[name].load_data()
         fingerprints[name] = data.fingerprint
         kind = torch.float32 if data.kind == "image" else torch.long
         parts = [torch.as_tensor(part).to(kind) for part in (data.train, data.test)]
         for seed in range(options.seeds):
-            run = Run(**DATA[name], seed=seed, hold_out=0, without_z=True, prior_encoder=True, iw_samples=0)
-            trained = train(run, data=data, progress=False)
+            trained = train(replace(known[name], seed=seed), data=data, progress=False)
             decoder = listening(trained.model.decoder)
             parts = [part.to(next(decoder.parameters()).device) for part in parts]
             longest = {} if data.kind == "image" else {"max_words": parts[0].shape[1]}
@@ -84,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
     record |= {
         "about": "s(0) of trained decoders without z (theorem T5): ratio of score variances, data to own samples",
         "command": "python -m klcourse.sweep.threshold --table notebooks/results/collapse_threshold.csv",
-        "settings": DATA,
+        "settings": {name: run.given() for name, run in known.items()},
         "versions": record.get("versions", {})
         | {
             name: {"klcourse": __version__, "torch": torch.__version__, "numpy": np.__version__} for name in options.decoders
