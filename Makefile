@@ -81,10 +81,10 @@ lab: setup
 test: setup
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} "$(PY)" -m pytest -n $(WORKERS) --dist loadfile $(if $(TEST_ARGS),$(TEST_ARGS),$(COVERAGE))
 
-# The same as in `make test`, which skips them where there is no browser; here that is an error.
+# Every notebook, where `make test` takes the few that show every widget, and skips them if there is no browser: here an error.
 test-browser: setup
 	@"$(PY)" -m tests.browser.chromium
-	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} "$(PY)" -m pytest tests/browser $(TEST_ARGS)
+	KLCOURSE_BROWSER=all OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} "$(PY)" -m pytest tests/browser $(TEST_ARGS)
 
 slides: $(STAMP)
 	"$(PY)" -m klcourse.publish.decks $(if $(CODE),--code) $(NB)

@@ -273,7 +273,7 @@ def test_words_after_the_end_are_not_asked_for():
 
 def test_bag_of_words_puts_information_into_z_where_the_elbo_leaves_it_empty():
     """On sentences of four kinds, which a decoder tells from their first word: there are log 4 = 1.39 nats to be had."""
-    held = {objective.name: of_words(objective)[-1]["mi"] for objective in (ELBO(), BagOfWords())}
+    held = {objective.name: of_words(objective).history[-1]["mi"] for objective in (ELBO(), BagOfWords())}
     assert held["elbo"] < 0.2 and held["bow"] > 1.0, held
 
 

@@ -1,12 +1,33 @@
-"""Every notebook in a real browser: Run All, no error anywhere, every control changes its picture, Reset restores it."""
+"""Notebooks in a real browser: Run All, no error anywhere, every control changes its picture, Reset restores it.
+
+`make test-browser` takes every notebook. `make test`, in which other tests run the code of all notebooks, takes the fewest
+that show every widget.
+"""
+
+import os
+import re
 
 import pytest
 
+import klcourse.live
+import klcourse.widgets
 from klcourse.publish.rules import WIDGET_VIEW
 from tests.browser.lab import NOTEBOOKS
 
+WIDGETS = {*klcourse.widgets.__all__, *klcourse.live.__all__}
+SHOWN = {path.stem: WIDGETS & set(re.findall(r"\w+(?=\()", path.read_text(encoding="utf-8"))) for path in NOTEBOOKS}
 
-@pytest.fixture(scope="module", params=[path.stem for path in NOTEBOOKS])
+
+def showing_every_widget() -> list[str]:
+    """The notebooks that a greedy search needs until every widget of the course has been seen."""
+    chosen, left = [], set.union(*SHOWN.values())
+    while left:
+        chosen.append(max(SHOWN, key=lambda name: len(SHOWN[name] & left)))
+        left -= SHOWN[chosen[-1]]
+    return sorted(chosen)
+
+
+@pytest.fixture(scope="module", params=[*SHOWN] if os.environ.get("KLCOURSE_BROWSER") == "all" else showing_every_widget())
 def notebook(browser, request):
     """A notebook after Run All; its kernel is shut down when its tests are done."""
     notebook = browser.open(request.param)
