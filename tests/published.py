@@ -1,7 +1,8 @@
 """What each baseline's paper claims for it, on models small enough to know the answer: `python -m tests.published`.
 
 Minimum desired rate, GECO and the schedules on the linear VAE with one latent, whose curve is D(R) = 5 exp(-2R) exactly, so
-that the price of a nat at R is 10 exp(-2R) and the ELBO's rate is log(10)/2 = 1.15; bag of words and lagging inference on sentences of four kinds.
+that the price of a nat at R is 10 exp(-2R) and the ELBO's rate is log(10)/2 = 1.15; bag of words and lagging inference on
+sentences of four kinds.
 """
 
 from __future__ import annotations
