@@ -23,8 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 
 class Crossed(NamedTuple):
@@ -42,9 +41,9 @@ class Crossed(NamedTuple):
 
     def reach(self, tail: float) -> float:
         """The half-width that leaves `tail` on each side."""
-        square = self.from_seeds * student.isf(tail, self.seeds - 1) ** 2
+        square = self.from_seeds * stdtrit(self.seeds - 1, tail) ** 2
         if self.examples > 1:
-            square += self.from_examples * student.isf(tail, self.examples - 1) ** 2
+            square += self.from_examples * stdtrit(self.examples - 1, tail) ** 2
         return math.sqrt(square)
 
     @property
@@ -68,6 +67,8 @@ class Crossed(NamedTuple):
             return 1.0
         if self.from_seeds + self.from_examples == 0:
             return 0.0
+        from scipy.optimize import brentq  # slow to import, and most readers of a study need no p-value
+
         lowest = -100.0  # as a power of ten; what is less is called 0
         beyond = lambda power: self.reach(10**power / 2) - abs(self.mean)
         return 10 ** float(brentq(beyond, lowest, 0.0)) if beyond(lowest) > 0 else 0.0
