@@ -2,7 +2,7 @@
 # Portable on purpose: GNU make 3.81 (macOS) and a plain POSIX shell are enough.
 
 VENV    ?= .venv
-TORCH   ?= default
+TORCH   ?= auto
 WORKERS ?= 2
 PROFILE ?= quick
 LAB_ARGS ?=
@@ -10,7 +10,7 @@ TEST_ARGS ?=
 COVERAGE := --cov=klcourse --cov-report=term:skip-covered --cov-fail-under=94
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser install setup notebooks slides lint mutants clean FORCE
+.PHONY: help lab test test-browser install setup notebooks slides lint lock mutants clean FORCE
 
 PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -19,14 +19,15 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
 
-# TORCH=cpu: on Linux the default wheel of torch brings about 2.5 GB of CUDA libraries; PyTorch's own index has a
-# build without them. macOS wheels never contain CUDA, so there the switch changes nothing.
-ifeq ($(TORCH),cpu)
-  ifneq ($(shell uname -s),Darwin)
-    TORCH_ARGS := --extra-index-url https://download.pytorch.org/whl/cpu "torch==$(shell sed -n "s/^torch==//p" requirements.txt)+cpu"
-  endif
-else ifneq ($(TORCH),default)
-  $(error TORCH=$(TORCH) is unknown: use TORCH=cpu, or leave it out)
+# On Linux the default wheel of torch brings about 2.5 GB of CUDA libraries; PyTorch's own index has a build without them.
+# TORCH=auto takes that one where there is no NVIDIA GPU and the index answers within four seconds. Elsewhere wheels for
+# macOS and Windows never contain CUDA, so there is nothing to choose.
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
+TORCH_CPU   := --extra-index-url $(TORCH_INDEX) "torch==$(shell sed -n "s/^torch==//p" requirements.txt)+cpu"
+WANT_CPU    := [ "`uname -s`" = Linux ] && { [ $(TORCH) = cpu ] || { ! nvidia-smi -L >/dev/null 2>&1 && \
+	"$(PY)" -c 'import signal, urllib.request as u; signal.alarm(4); u.urlopen("$(TORCH_INDEX)/torch/", timeout=4)' 2>/dev/null; }; }
+ifeq ($(filter $(TORCH),auto cpu default),)
+  $(error TORCH=$(TORCH) is unknown: use TORCH=cpu or TORCH=default, or leave it out)
 endif
 
 # The stamp holds the folder it was made for, because a moved or copied .venv points at its old place.
@@ -42,14 +43,15 @@ help:
 	@echo "make slides     build slide decks that need no network: build/slides/*.html (NB=01_elbo for one, CODE=1 with code)"
 	@echo "make notebooks  run the notebooks and store their outputs (NB=01_elbo for one, PROFILE=full for long)"
 	@echo "make lint       mistakes, layout, docstrings and types of the code (ruff, mypy)"
+	@echo "make lock       write constraints.txt and binder/requirements.txt anew, after a change of requirements.txt"
 	@echo "make mutants    which mistakes would the tests notice? (mutmut; ROOMS=games SAMPLE=60 WITHOUT=tests/...; not in CI)"
 	@echo "make clean      remove .venv and everything else that was generated"
 	@echo ""
-	@echo "Linux without an NVIDIA GPU: add TORCH=cpu to the first command and save about 2.5 GB."
+	@echo "Linux without an NVIDIA GPU gets PyTorch without CUDA by itself; TORCH=cpu or TORCH=default decide otherwise."
 	@echo "Also: PYTHON=python3.12, WORKERS=4 (parallel tests), LAB_ARGS=--no-browser, TEST_ARGS='-k exact -x'"
 
 # --no-compile: pip would compile every file of every package, Python compiles the few that are imported.
-$(STAMP): requirements.txt pyproject.toml $(STALE)
+$(STAMP): requirements.txt constraints.txt pyproject.toml $(STALE)
 	@if [ -z "$(PYTHON)" ] || ! "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
 	  echo "This course needs Python 3.11 or newer, and none was found on the PATH."; \
 	  echo "Install it from https://www.python.org/downloads/ or your system's packages, then run make again;"; \
@@ -60,7 +62,8 @@ $(STAMP): requirements.txt pyproject.toml $(STALE)
 	@if ! "$(PY)" -m pip --version >/dev/null 2>&1; then \
 	  echo "Creating $(VENV) with `"$(PYTHON)" --version`"; "$(PYTHON)" -m venv --clear "$(VENV)"; fi
 	@echo "Installing (a few minutes and about 2 GB the first time, seconds afterwards)"
-	@"$(PY)" -m pip install --quiet --no-compile $(TORCH_ARGS) -r requirements.txt || { \
+	@set --; if [ $(TORCH) != default ] && $(WANT_CPU); then set -- $(TORCH_CPU); fi; \
+	"$(PY)" -m pip install --quiet --no-compile "$$@" -c constraints.txt -r requirements.txt || { \
 	  echo "Installation failed; nothing is lost, run make again to continue."; \
 	  echo "The most common reasons are in README.md under Troubleshooting."; exit 1; }
 	@printf '%s\n' "$(CURDIR)" > "$(STAMP)"
@@ -101,6 +104,12 @@ lint: $(STAMP)
 mutants: $(STAMP)
 	@"$(PY)" -m pip install --quiet "mutmut==3.8.1"
 	OMP_NUM_THREADS=1 "$(PY)" -m tests.mutation.run $(ROOMS) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(WITHOUT),--without $(WITHOUT))
+
+# From the newest versions that requirements.txt allows, in an environment of its own.
+lock:
+	rm -rf build/.venv-lock && "$(PYTHON)" -m venv build/.venv-lock
+	build/.venv-lock/bin/python -m pip install --quiet --no-compile -r requirements.txt
+	build/.venv-lock/bin/python -m klcourse.publish.lock
 
 clean:
 	rm -rf .venv .venv-ci build dist *.egg-info .pytest_cache .hypothesis .ruff_cache .mypy_cache .coverage .coverage.*

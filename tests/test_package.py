@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 import klcourse
+from klcourse.publish import lock
 
 PACKAGE = Path(klcourse.__file__).parent
 
@@ -319,14 +320,35 @@ def test_what_is_tested_is_the_floor_of_its_range(root, ranges):
 
 
 def test_binder_has_the_same_pins_without_test_tools(root, project):
-    binder, pinned = pins(root / "binder" / "requirements.txt"), pins(root / "requirements.txt")
-    assert binder.pop("torch") == pinned["torch"] + "+cpu"
-    needed = named(project["dependencies"]) - {"torch"}
-    assert binder == {name: pinned[name] for name in needed}
+    binder, whole = pins(root / "binder" / "requirements.txt"), pins(root / "constraints.txt")
+    assert binder.pop("torch") == whole["torch"] + "+cpu"
+    assert named(project["dependencies"]) - {"torch"} <= binder.keys() <= whole.keys()
+    assert binder == {name: whole[name] for name in binder}
     lines = (root / "binder" / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    assert "-e ." in lines and "--extra-index-url https://download.pytorch.org/whl/cpu" in lines
+    options = [line for line in lines if line.startswith("-")]
+    assert options == ["--extra-index-url https://download.pytorch.org/whl/cpu"], "a file named here would cost a layer"
+    assert "pip install --no-cache-dir --no-deps -e ." in (root / "binder" / "postBuild").read_text(encoding="utf-8")
     python = (root / "binder" / "runtime.txt").read_text(encoding="utf-8").strip().removeprefix("python-")
     assert Version(python) in Requirement("x" + project["requires-python"]).specifier
+
+
+def test_constraints_pin_everything(root):
+    """What is installed for the tests, and what requirements.txt names, each with its version."""
+    whole, pinned = pins(root / "constraints.txt"), pins(root / "requirements.txt")
+    assert {name: whole[name] for name in pinned} == pinned
+    here = lock.needed(["test"])
+    differ = {name: version for name, version in here.items() if whole.get(name, version) != version}
+    if any(here[name] != version for name, version in pinned.items()):
+        pytest.skip("other versions than those of requirements.txt are installed")
+    assert not differ, "make lock"
+
+
+def test_the_lock_is_written_from_what_is_installed(root):
+    text = (root / "binder" / "requirements.txt").read_text(encoding="utf-8")
+    own = text.partition(lock.BINDER_REST)[0]
+    again = lock.binder(own + lock.BINDER_REST + "\nsomething-gone==1\n")
+    assert again.startswith(own) and "something-gone" not in again and "\ntornado==" in again
+    assert lock.binder(again) == again and "\nnumpy==" in lock.constraints()
 
 
 def test_everything_imported_is_a_declared_dependency(root, project):
