@@ -64,10 +64,13 @@ __all__ = [*_HOME, "__version__"]
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"klcourse has no {name!r}: there are {', '.join(_HOME)}")
-    home = _HOME[name]
-    if not home:
-        return import_module(f"klcourse.{name}")
-    return getattr(import_module(f"klcourse.{home}"), name)
+    try:
+        module = import_module(f"klcourse.{_HOME[name] or name}")
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise ImportError(f"kl.{name} needs PyTorch, which is not installed: pip install -r requirements.txt") from None
+    return getattr(module, name) if _HOME[name] else module
 
 
 def __dir__() -> list[str]:

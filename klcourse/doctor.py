@@ -24,6 +24,7 @@ MEMORY_NEEDED = 1.5 * GIB  # what a quick notebook may use
 # What the pinned versions give, by name: what the examples are, and their fingerprint.
 TESTED_DATA = {"mnist": ("digits", "7736f35f019b3a87"), "text": ("sentences", "b935e5af89b73112")}
 REINSTALL = "run `make lab` again, or: pip install -r requirements.txt"
+TRAIN = 'extra == "train"'  # the marker of what only training needs
 ROOT = Path(__file__).parents[1]
 
 # Module names that are not the distribution's name.
@@ -120,9 +121,15 @@ def check_packages() -> Iterator[Check]:
     except importlib.metadata.PackageNotFoundError:
         yield Check("klcourse", False, "not installed: a notebook cannot import it", REINSTALL)
         needed = list(tested)
+    of_training = [requirement for requirement in needed if requirement.endswith(TRAIN)]
     for requirement in needed:
-        if ";" not in requirement:  # a marker here means an extra: the test tools
+        if ";" not in requirement:  # a marker here means an extra
             yield check_package(requirement, tested)
+    if of_training and importlib.util.find_spec("torch") is None:
+        yield Check("training", True, "no PyTorch: notebooks 06 to 09 do without", f"for the others {REINSTALL}")
+        return
+    for requirement in of_training:
+        yield check_package(requirement.partition(";")[0], tested)
 
 
 def check_package(requirement: str, tested: dict[str, str]) -> Check:
@@ -156,7 +163,9 @@ def check_package(requirement: str, tested: dict[str, str]) -> Check:
 
 
 def check_torch() -> Iterator[Check]:
-    """Where torch computes, and with how many threads."""
+    """Where torch computes, and with how many threads; nothing where it is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        return
     import torch
 
     where = "CPU"

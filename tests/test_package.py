@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -222,20 +223,25 @@ def watched(code: str, *values: object) -> Any:
     return json.loads(done.stdout)
 
 
-def test_theory_data_figures_and_objectives_do_without_torch():
-    names = [name for name, path in MODULES.items() if unit(path) in NO_TORCH]
-    code = "sys.meta_path.insert(0, Without(['torch'])); result = failures(values[0]), 'torch' in sys.modules"
-    assert watched(code, names) == [{}, False]
+def modules(distributions: set[str]) -> list[str]:
+    """The names that these distributions are imported by."""
+    differ = {name: module for module, name in DISTRIBUTIONS.items()}
+    return [differ.get(name, name.replace("-", "_")) for name in sorted(distributions)]
+
+
+def test_theory_data_figures_and_objectives_do_without_torch(project):
+    """And without the rest that only training needs."""
+    names = [name for name, path in MODULES.items() if unit(path) in NO_TORCH - {"publish"}]
+    code = "sys.meta_path.insert(0, Without(values[0])); result = failures(values[1]), 'torch' in sys.modules"
+    assert watched(code, modules(extra(project, "train")), names) == [{}, False]
 
 
 def test_a_reader_needs_no_optional_package(project):
     """Everything but klcourse.publish imports without the packages of the extras."""
-    extras = set().union(*map(named, project["optional-dependencies"].values()))
-    modules = {name: module for module, name in DISTRIBUTIONS.items()}
-    absent = [modules.get(name, name.replace("-", "_")) for name in sorted(extras)]
+    absent = extra(project, "test") - extra(project, "train")
     names = [name for name, path in MODULES.items() if unit(path) != "publish"]
     code = "sys.meta_path.insert(0, Without(values[0])); result = failures(values[1])"
-    assert watched(code, absent, names) == {}
+    assert watched(code, modules(absent), names) == {}
 
 
 def test_importing_a_module_changes_nothing_else():
@@ -290,8 +296,24 @@ def pins(path: Path) -> dict[str, str]:
     return dict(line.split("==") for line in lines if "==" in line)
 
 
-def named(texts: list[str]) -> set[str]:
+def named(texts: Iterable[str]) -> set[str]:
     return {Requirement(text).name for text in texts}
+
+
+def listed(project: dict, name: str) -> list[str]:
+    """The requirements of an extra, those of the extras it contains among them."""
+    found = []
+    for text in project["optional-dependencies"][name]:
+        inner = Requirement(text)
+        if inner.name == "klcourse":
+            found += [each for one in sorted(inner.extras) for each in listed(project, one)]
+        else:
+            found.append(text)
+    return found
+
+
+def extra(project: dict, name: str) -> set[str]:
+    return named(listed(project, name))
 
 
 @pytest.fixture(scope="module")
@@ -301,7 +323,7 @@ def project(root):
 
 @pytest.fixture(scope="module")
 def ranges(project):
-    texts = project["dependencies"] + project["optional-dependencies"]["test"]
+    texts = project["dependencies"] + listed(project, "test")
     return {requirement.name: requirement.specifier for requirement in map(Requirement, texts)}
 
 
@@ -322,7 +344,8 @@ def test_what_is_tested_is_the_floor_of_its_range(root, ranges):
 def test_binder_has_the_same_pins_without_test_tools(root, project):
     binder, whole = pins(root / "binder" / "requirements.txt"), pins(root / "constraints.txt")
     assert binder.pop("torch") == whole["torch"] + "+cpu"
-    assert named(project["dependencies"]) - {"torch"} <= binder.keys() <= whole.keys()
+    needed = named(project["dependencies"]) | extra(project, "train")
+    assert needed - {"torch"} <= binder.keys() <= whole.keys()
     assert binder == {name: whole[name] for name in binder}
     lines = (root / "binder" / "requirements.txt").read_text(encoding="utf-8").splitlines()
     options = [line for line in lines if line.startswith("-")]
@@ -353,21 +376,19 @@ def test_the_lock_is_written_from_what_is_installed(root):
 
 def test_everything_imported_is_a_declared_dependency(root, project):
     main = named(project["dependencies"])
-    extras = {extra: named(texts) for extra, texts in project["optional-dependencies"].items()}
     for path in (*files(), *(root / "tests").rglob("*.py")):
         if PACKAGE not in path.parents:
-            declared = main | extras["test"]
+            declared = main | extra(project, "test")
         else:
-            declared = main | extras["publish" if unit(path) == "publish" else "cluster"]
+            declared = main | extra(project, "publish" if unit(path) == "publish" else "cluster")
         names = {name.split(".")[0] for name in imports(path)} - {"klcourse", "tests", *sys.stdlib_module_names}
         undeclared = {DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in names} - declared
         assert not undeclared, f"{path.relative_to(root)} imports {undeclared}: add it to pyproject and requirements"
 
 
 def test_optional_packages_are_tested_and_loaded_only_where_they_are_used(project):
-    extras = project["optional-dependencies"]
-    assert {*extras["cluster"], *extras["publish"]} <= set(extras["test"])
-    optional = named(extras["cluster"])
+    assert extra(project, "cluster") | extra(project, "publish") <= extra(project, "test")
+    optional = extra(project, "cluster") - extra(project, "train")
     for path in files():
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in tree.body:

@@ -56,7 +56,7 @@ def binder(text: str) -> str:
     """The text of binder/requirements.txt, its own pins as they are, those under BINDER_REST made anew."""
     own = text.partition(BINDER_REST)[0].rstrip("\n")
     named = {canonicalize_name(line.partition("==")[0]) for line in own.splitlines() if "==" in line}
-    rest = "".join(f"{name}=={version}\n" for name, version in needed().items() if name not in named)
+    rest = "".join(f"{name}=={version}\n" for name, version in needed(["train"]).items() if name not in named)
     return f"{own}\n\n{BINDER_REST}\n{rest}"
 
 
