@@ -6,11 +6,16 @@ from pathlib import Path
 import nbformat
 import pytest
 
+import klcourse
 from klcourse import ledger
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-PAGES = [*NOTEBOOKS, ROOT / "README.md", ROOT / "notebooks" / "GLOSSARY.md"]
+PAGES = [
+    *NOTEBOOKS,
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    ROOT / "notebooks" / "GLOSSARY.md",
+]
 LINK = re.compile(r"\]\(([^)\s]+)\)|href=[\"']([^\"']+)[\"']")
 ANCHOR = re.compile(r"<a (?:id|name)=[\"']([^\"']+)[\"']")
 
@@ -106,3 +111,16 @@ def test_both_records_of_the_fingerprints_agree():
     recorded = json.loads((ROOT / "tests" / "data_fingerprints.json").read_text())
     flat = json.dumps(recorded)
     assert all(fingerprint in flat for _, fingerprint in TESTED_DATA.values())
+
+
+def test_version_citation_and_changelog_agree(root):
+    citation = (root / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {klcourse.__version__}\n" in citation
+    assert f"\n## {klcourse.__version__}\n" in (root / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_make_targets_that_are_named_are_there(root, name):
+    text, makefile = ((root / part).read_text(encoding="utf-8") for part in (name, "Makefile"))
+    named = set(re.findall(r"\bmake ([a-z][a-z-]+)", "\n".join(re.findall(r"`[^`]+`|^    .*|^make .*", text, re.M))))
+    assert named and named <= set(re.findall(r"^([a-z-]+):", makefile, re.M))
