@@ -20,6 +20,7 @@ import psutil
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+EVERYTHING = os.environ.get("KLCOURSE_BROWSER") == "all"  # make test-browser
 QUICK = 'PROFILE = "quick"'
 START_SECONDS = 120
 

@@ -6,7 +6,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from klcourse.publish.decks import build, copy_assets
 from klcourse.publish.rules import KERNELSPEC
-from tests.browser.lab import NOTEBOOKS
+from tests.browser.lab import EVERYTHING, NOTEBOOKS
 
 # Too much on a page, in pixels: what hangs out of it at the bottom or to the right. Slides lie on top of each other, hidden.
 OVERFLOW = """() => [...document.querySelectorAll(".page")].map(page => {
@@ -57,13 +57,19 @@ def test_deck_works_offline_and_every_page_fits(decks, projector, path):
         assert projector.locator(".page mjx-container svg").first.evaluate("svg => svg.getBoundingClientRect().width > 5")
     assert projector.locator("mjx-merror, [data-mjx-error]").count() == 0
 
+
+@pytest.mark.parametrize("path", NOTEBOOKS if EVERYTHING else NOTEBOOKS[:1], ids=lambda path: path.stem)
+def test_the_space_key_leads_through_every_page(decks, projector, path):
+    projector.goto((decks / f"{path.stem}.html").as_uri())
+    projector.wait_for_selector("body.ready", timeout=60_000)
+    pages = projector.locator(".page").count()
     seen = set()
-    for _ in range(4 * len(sizes)):  # fragments take a key of their own
+    for _ in range(4 * pages):  # fragments take a key of their own
         seen.add(projector.evaluate("() => document.querySelector('section.present > .page').innerText"))
         if projector.evaluate("() => Reveal.isLastSlide()"):
             break
         projector.keyboard.press("Space")
-    assert projector.evaluate("() => Reveal.isLastSlide()") and len(seen) >= 0.9 * len(sizes)
+    assert projector.evaluate("() => Reveal.isLastSlide()") and len(seen) >= 0.9 * pages
     projector.keyboard.press("ArrowLeft")
     assert not projector.evaluate("() => Reveal.isLastSlide()")
 

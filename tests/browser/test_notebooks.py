@@ -4,7 +4,6 @@
 that show every widget.
 """
 
-import os
 import re
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 import klcourse.live
 import klcourse.widgets
 from klcourse.publish.rules import WIDGET_VIEW
-from tests.browser.lab import NOTEBOOKS
+from tests.browser.lab import EVERYTHING, NOTEBOOKS
 
 WIDGETS = {*klcourse.widgets.__all__, *klcourse.live.__all__}
 SHOWN = {path.stem: WIDGETS & set(re.findall(r"\w+(?=\()", path.read_text(encoding="utf-8"))) for path in NOTEBOOKS}
@@ -27,7 +26,7 @@ def showing_every_widget() -> list[str]:
     return sorted(chosen)
 
 
-@pytest.fixture(scope="module", params=[*SHOWN] if os.environ.get("KLCOURSE_BROWSER") == "all" else showing_every_widget())
+@pytest.fixture(scope="module", params=[*SHOWN] if EVERYTHING else showing_every_widget())
 def notebook(browser, request):
     """A notebook after Run All; its kernel is shut down when its tests are done."""
     notebook = browser.open(request.param)
