@@ -40,7 +40,8 @@ help:
 	@echo "make lab        set up .venv, check it, open JupyterLab on notebooks/00_start_here.ipynb"
 	@echo "make test       the same set-up, then the whole test suite, then seconds and memory per notebook"
 	@echo "make test-browser  only the tests in a real browser: every notebook, every slider, slides (needs Chromium)"
-	@echo "make slides     build slide decks that need no network: build/slides/*.html (NB=01_elbo for one, CODE=1 with code)"
+	@echo "make slides     build slide decks that need no network: build/slides/*.html (NB=01_elbo for one, CODE=1 with code,"
+	@echo "                PLAN=90 or PLAN=45 for a lecture of so many minutes across the notebooks)"
 	@echo "make notebooks  run the notebooks and store their outputs (NB=01_elbo for one, PROFILE=full for long)"
 	@echo "make lint       mistakes, layout, docstrings and types of the code (ruff, mypy)"
 	@echo "make lock       write constraints.txt and binder/requirements.txt anew, after a change of requirements.txt"
@@ -90,7 +91,7 @@ test-browser: setup
 	KLCOURSE_BROWSER=all OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} "$(PY)" -m pytest tests/browser $(TEST_ARGS)
 
 slides: $(STAMP)
-	"$(PY)" -m klcourse.publish.decks $(if $(CODE),--code) $(NB)
+	"$(PY)" -m klcourse.publish.decks $(if $(CODE),--code) $(if $(PLAN),--plan $(PLAN)) $(NB)
 
 notebooks: $(STAMP)
 	"$(PY)" -m klcourse.publish.normalise --profile $(PROFILE) $(NB)

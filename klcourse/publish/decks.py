@@ -2,6 +2,7 @@
 
     python -m klcourse.publish.decks                     every notebook
     python -m klcourse.publish.decks 01_elbo --code      this one, with the code of its cells
+    python -m klcourse.publish.decks --plan 90           a lecture of 90 minutes across the notebooks; 45 for the short one
 
 A deck shows what the notebook shows: its text, stored figures and tables, with the slide types of slides.py, which are
 brought up to date in the notebooks. Code is left out, except with --code, under a tag `slide-code` on its cell, and where
@@ -23,6 +24,7 @@ import nbformat
 from nbconvert import SlidesExporter
 from nbformat import NotebookNode
 
+from klcourse.publish import plans
 from klcourse.publish.normalise import find
 from klcourse.publish.slides import assign
 
@@ -89,15 +91,19 @@ def write_types(path: Path) -> None:
 
 def build(path: Path, out: Path = OUT, code: bool = False) -> Path:
     """Write the deck of one notebook into a folder that has its assets/; the deck's path."""
+    return write(nbformat.read(path, as_version=4), path.stem, out, code)
+
+
+def write(notebook: NotebookNode, name: str, out: Path = OUT, code: bool = False) -> Path:
+    """The same for a notebook in memory, as NAME.html."""
     exporter = SlidesExporter(
         template_name="deck",
         extra_template_basedirs=[str(HERE)],
         exclude_input_prompt=True,
         exclude_output_prompt=True,
     )
-    notebook = prepare(nbformat.read(path, as_version=4), code)
-    body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": path.stem}})
-    deck = out / f"{path.stem}.html"
+    body, _ = exporter.from_notebook_node(prepare(notebook, code), {"metadata": {"name": name}})
+    deck = out / f"{name}.html"
     out.mkdir(parents=True, exist_ok=True)
     deck.write_text(body, encoding="utf-8")
     return deck
@@ -108,6 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Build reveal.js decks that need no network.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="for example 01_elbo; default: all")
     parser.add_argument("--code", action="store_true", help="show the code of every cell")
+    parser.add_argument("--plan", type=int, choices=(45, 90), help="a lecture of so many minutes, from all notebooks")
     parser.add_argument("--out", type=Path, default=OUT, help="folder for the decks")
     options = parser.parse_args(arguments)
     try:
@@ -116,6 +123,10 @@ def main(arguments: list[str] | None = None) -> int:
     except (FileNotFoundError, ImportError) as error:
         print(error)
         return 1
+    if options.plan:
+        lecture = plans.read_plan() if options.plan == 90 else plans.read_plan().shortened()
+        print(write(plans.deck(lecture), f"lecture_{options.plan}", options.out))
+        paths = []
     for path in paths:
         write_types(path)
         print(build(path, options.out, options.code))
