@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 import klcourse
-from klcourse import ledger
+from klcourse import ledger, studies
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -124,3 +124,18 @@ def test_make_targets_that_are_named_are_there(root, name):
     text, makefile = ((root / part).read_text(encoding="utf-8") for part in (name, "Makefile"))
     named = set(re.findall(r"\bmake ([a-z][a-z-]+)", "\n".join(re.findall(r"`[^`]+`|^    .*|^make .*", text, re.M))))
     assert named and named <= set(re.findall(r"^([a-z-]+):", makefile, re.M))
+
+
+def test_the_readme_says_what_the_converged_study_found(root):
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    text = " ".join(readme.partition("## What the constraint is worth")[2].partition("\n## ")[0].split())
+    judged = studies.settings("converged_text")
+    mean = judged.groupby("method")[["iw_ppl", "rate", "mi", "mi_upper"]].mean()
+    lm, held = "language model", "hinge on R"
+    found = studies.compare_methods(judged, against=lm)[held, lm]
+    assert found.clear and found.interval in text
+    others = (lm, "ELBO", "dual ascent", "linear annealing", "autoencoder first, free bits", "hinge on I")
+    said = [f"**{mean.iw_ppl[held]:.1f}**", *(f"{mean.iw_ppl[name]:.1f}" for name in others)]
+    said.append(f"{mean.rate[held]:.2f} nats of rate {mean.mi[held]:.2f} to {mean.mi_upper[held]:.2f} are information")
+    assert [each for each in said if each not in text] == []
+    assert f"{judged['seed'].nunique():d}" == "5" and "five seeds" in text
