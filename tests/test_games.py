@@ -285,6 +285,7 @@ def test_html_and_sentences_say_what_the_game_says() -> None:
     assert "<script" not in html and html.count("<table") == html.count("</table>") == 1
     cells = html.split("<td")[1:]
     assert "Nash equilibrium" in cells[3] and "B →" in cells[0]
+    assert ["outline" in cell for cell in cells] == [False, False, False, True]
     from xml.etree import ElementTree
 
     ElementTree.fromstring(html.replace("<br>", "<br/>"))  # well formed, every < of a label escaped
