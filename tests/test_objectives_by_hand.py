@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from klcourse.objectives import BetaTC, Capacity, RateHinge, Terms
+from klcourse.objectives import BetaTC, Capacity, FreeBits, RateHinge, Terms
 
 
 def gaussian(z: float, mu: float, logvar: float) -> float:
@@ -56,4 +56,4 @@ def test_the_hinge_looks_at_the_mean_too(kl: list[float], on: bool) -> None:
     t = Terms(rec=torch.full((2,), 80.0, dtype=torch.float64), kl=rates)
     objective = RateHinge(lam=5.0, c=3.0, beta=2.0)
     assert objective(t).item() == pytest.approx(80 + 2 * rates.mean().item() + 5 * max(3 - rates.mean().item(), 0))
-    assert objective.penalty_on(t) == float(on)
+    assert [one.penalty_on(t) for one in (objective, Capacity(c=3.0), FreeBits(c=3.0))] == [float(on)] * 3

@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
     record |= {
         "about": "s(0) of trained decoders without z (theorem T5): ratio of score variances, data to own samples",
         "command": "python -m klcourse.sweep.threshold --table notebooks/results/collapse_threshold.csv",
-        "settings": {name: run.given() for name, run in known.items()},
+        "settings": record.get("settings", {}) | {name: known[name].given() for name in options.decoders},
         "versions": record.get("versions", {})
         | {
             name: {"klcourse": __version__, "torch": torch.__version__, "numpy": np.__version__} for name in options.decoders
