@@ -1,4 +1,4 @@
-"""When does the constraint R >= c hold? The rule the article leaves open (claims A10, A14, A15).
+"""When does the constraint R >= c hold? The rule the article leaves open (claims A10, A14, A15b).
 
 Training minimises F(R) = D(R) + beta R + lam max(c - R, 0), and the slope s(R) = -D'(R) of a convex D(R) decides
 everything. A *curve* here is anything with `distortion(R)` and `slope(R)`, such as `klcourse.exact.ppca.PPCA`. What is not

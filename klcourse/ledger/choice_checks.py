@@ -1,4 +1,4 @@
-"""Checks of A15, A17, A18: what may be asked of lam and c, and what kind of objective the penalty makes."""
+"""Checks of A15a, A15b, A17, A18: what may be asked of lam and c, and what kind of objective the penalty makes."""
 
 from __future__ import annotations
 
