@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from klcourse import training
 from klcourse.__main__ import main
@@ -21,6 +21,7 @@ from klcourse.measure import text
 from klcourse.objectives import ELBO
 from klcourse.runs import Interrupted, Run, build, train
 from klcourse.training import TrainingDiverged
+from klcourse.training.checkpoint import unseal
 
 SMALL = dict(limit=300, batch_size=100, hidden=16, latent_dim=4, iw_samples=2)
 METRICS = {
@@ -342,7 +343,12 @@ def test_a_run_from_before_a_field_existed_can_be_resumed(tmp_path, capsys):
     content = json.loads(path.read_text())
     for name in ("bn_gamma", "delta", "encoder_steps", "mi_every", "generate"):
         del content["config"][name]
+    del content["files"], content["sha256"]
     path.write_text(json.dumps(content))
+    tensors, meta = unseal(tmp_path / "r" / "checkpoint.safetensors", ("klcourse",))
+    meta = json.loads(meta["klcourse"])
+    del meta["made_by"], meta["extra"]["config"]
+    save_file(tensors, tmp_path / "r" / "checkpoint.safetensors", {"klcourse": json.dumps(meta)})
     assert main(command(tmp_path / "r", "--resume", "--delta=1", epochs=1)) == 2
     assert "delta was 0.0, is 1.0" in capsys.readouterr().err
     assert main(command(tmp_path / "r", "--resume", epochs=2)) == 0

@@ -22,6 +22,7 @@ import torch
 from klcourse.measure.threshold import free_codes, listening, own_samples, scores, threshold
 from klcourse.runs import Run, train
 from klcourse.studies import RESULTS
+from klcourse.studies.read import seal
 from klcourse.version import __version__
 
 from .grid import read_grid
@@ -100,7 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
         "data": record.get("data", {}) | fingerprints,
         "free_codes": f"{target.stem}_free.csv: seed 0, {FREE_EXAMPLES} training examples, then the test examples",
     }
-    target.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
+    seal(target.stem, record, target.parent)
     return 0
 
 

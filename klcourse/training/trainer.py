@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -109,6 +110,7 @@ class Trainer:
         self.lagging = encoder_steps > 1  # still in its first phase
         self._epoch_mi = -math.inf  # I_q at the end of the epoch before, while lagging
         self.plateau, self.best, self.stopped = plateau, checkpoint.State(), False
+        self.interrupted = 0  # the signal that ended `fit` early
         self._since_row = self._empty_row()
         self._largest = torch.zeros((), device=x.device)  # norm of the gradient since the last row
 
@@ -365,19 +367,21 @@ class Trainer:
     def fit(self, epochs: float, *, progress: bool = True, on_step: Callable[[Trainer], None] | None = None) -> bool:
         """Train until `epochs` are done since the start, or the plateau stops it; False if Ctrl-C did, after a whole step.
 
-        Call it again to go on. `on_step` is called after every step.
+        So do SIGTERM and SIGHUP, if nothing else waits for them; `interrupted` is the signal. Call it again to go on.
+        `on_step` is called after every step.
         """
         self.epochs = epochs
         until = round(epochs * self.steps_per_epoch)
         bar = tqdm(total=until, initial=self.steps, unit="step", leave=False, disable=not progress, desc=self.objective.name)
-        with deferred_interrupt() as interrupted, bar:
-            while self.steps < until and not self.stopped and not interrupted:
+        with deferred_interrupt() as asked, bar:
+            while self.steps < until and not self.stopped and not asked:
                 done = self.step()
                 if on_step is not None:
                     on_step(self)
                 bar.update()
                 if progress and self.steps % 10 == 0:
                     bar.set_postfix(rate=f"{done['rate']:.2f}", D=f"{done['distortion']:.1f}", refresh=False)
+            self.interrupted = asked[0] if asked else 0
             return self.stopped or self.steps >= until
 
     # ---------------------------------------------------------------------------------------------- checkpoints
@@ -386,6 +390,12 @@ class Trainer:
     def _kept(self) -> tuple[VAE, dict[str, nn.Module], torch.optim.Optimizer]:
         """What has tensors that a checkpoint keeps."""
         return self.model, self.helpers, self.optimizer
+
+    @property
+    def _made_by(self) -> dict[str, Any]:
+        """What must be the same when a checkpoint is gone on from: it decides the examples and the noise of every step."""
+        names = "seed", "batch_size", "grey", "encoder_steps", "pretrain_steps"
+        return {name: getattr(self, name) for name in names} | {"examples": len(self.x), "objective": self.objective.name}
 
     def save(self, path: Path, **extra) -> None:
         """Write everything a bit-exact continuation needs to one file, atomically. `extra` goes along as JSON.
@@ -396,6 +406,7 @@ class Trainer:
         if not now.finite:
             raise TrainingDiverged(f"a weight is not finite after step {self.steps} with objective {self.objective}")
         meta = {
+            "made_by": self._made_by,
             "steps": self.steps,
             "lr": self.lr,
             "history": self.history,
@@ -410,8 +421,16 @@ class Trainer:
         checkpoint.write(path, {"": now, "best.": self.best}, meta)
 
     def load(self, path: Path) -> dict:
-        """Continue from a file that `save` wrote; returns its `extra`. Model and objective must be as they were."""
+        """Continue from a file that `save` wrote; returns its `extra`. Model and objective must be as they were.
+
+        Raises CheckpointError, and leaves all as it is, if the file is damaged or of another training.
+        """
         states, meta = checkpoint.read(path, ("best.", ""))
+        now, then = self._made_by, meta.get("made_by", {})
+        if changed := [f"{name} was {then[name]}, is {now[name]}" for name in then if then[name] != now.get(name)]:
+            raise checkpoint.CheckpointError(f"{path} is of another training ({', '.join(changed)})")
+        if states["best."]:
+            states["best."].check(*self._kept)
         states[""].put_back(*self._kept)
         self.best = states["best."]
         self.steps, self.lr, self.history = meta["steps"], meta["lr"], meta["history"]
