@@ -41,9 +41,12 @@ def ending_signals() -> list[signal.Signals]:
 
     One that is ignored, as SIGHUP is under nohup, stays so.
     """
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    found = [getattr(signal, name) for name in names if signal.getsignal(getattr(signal, name)) == signal.SIG_DFL]
-    return [signal.SIGINT, *found]
+    others = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    free = (signal.SIG_DFL, *_LISTENING)
+    return [signal.SIGINT, *(signum for signum in others if signal.getsignal(signum) in free)]
+
+
+_LISTENING: list[Callable[[int, FrameType | None], None]] = []  # a run within a sweep hears of a signal first
 
 
 @contextmanager
@@ -53,9 +56,11 @@ def handled(note: Callable[[int, FrameType | None], None]) -> Iterator[None]:
         yield
         return
     previous = {signum: signal.signal(signum, note) for signum in ending_signals()}
+    _LISTENING.append(note)
     try:
         yield
     finally:
+        _LISTENING.remove(note)
         for signum, handler in previous.items():
             default = signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL
             signal.signal(signum, default if handler is None else handler)
@@ -93,6 +98,8 @@ def locked(folder: Path) -> Iterator[str]:
     The operating system drops the lock with the process, so none is left behind by a kill. Where a file system knows no
     locks, nothing is held.
     """
+    if "\0" in str(folder):
+        raise OSError(errno.EINVAL, "a name with a NUL in it")
     folder.mkdir(parents=True, exist_ok=True)
     path, token = folder / ".lock", uuid.uuid4().hex
     while True:

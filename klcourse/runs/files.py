@@ -40,8 +40,6 @@ def held(out: Path) -> Iterator[None]:
 
     Raises RunError if another one is at work in it, and for whatever the disk refuses within the block.
     """
-    if out.name == "":
-        raise RunError(f"out = {str(out)!r} names no folder of its own: give one, such as runs/first")
     try:
         with locked(out):
             remove_leftovers(out)

@@ -129,6 +129,10 @@ def train(
         config = config.with_objective(objective)
     if out is None:
         return _train(config, None, resume, data, progress, checkpoint_every)
+    if not str(out).strip():
+        raise RunError(f"out = {str(out)!r} names no folder: give one, such as runs/first")
+    if checkpoint_every < 1:
+        raise RunError(f"checkpoint_every = {checkpoint_every}: choose 1 or more steps")
     with held(Path(out)):
         return _train(config, Path(out), resume, data, progress, checkpoint_every)
 

@@ -30,13 +30,14 @@ SweepError = (GridError, FolderError, BackendError)
 
 @dataclass
 class Result:
-    """How a sweep ended: where the table is, how many runs it lacks, which failed, whether Ctrl-C stopped it."""
+    """How a sweep ended: where the table is, how many runs it lacks, which failed, the signal that stopped it if one did."""
 
     grid: Grid
     table: Path
     missing: int = 0
     failed: dict[GridRun, str] = field(default_factory=dict)
     stopped: bool = False
+    signal: int = 0
 
 
 def sweep(
@@ -93,7 +94,7 @@ def sweep(
                 if time.monotonic() > gathered + 60:  # so that there is something to look at
                     gather(grid, keys, runs, out, result.failed)
                     gathered = time.monotonic()
-            result.stopped = bool(stop)
+            result.stopped, result.signal = bool(stop), stop.signal
         result.missing = gather(grid, keys, runs, out, result.failed)
         keep_models(grid, keys, runs, out)
         complete = not result.stopped and result.missing < len(grid.runs)

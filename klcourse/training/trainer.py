@@ -86,6 +86,9 @@ class Trainer:
             raise ValueError(f"encoder_steps = {encoder_steps}: {remedy}")
         if valid is not None and len(valid[0]) < 2:
             raise ValueError("a validation part of 1 example: its information takes 2; hold out more examples, or none")
+        if clip is not None:
+            check_number("clip", clip, above=True)
+        check_number("lr", lr)
         if pretrain < 0:
             raise ValueError(f"pretrain = {pretrain}: choose 0 or more epochs")
         if plateau is not None and valid is None:
@@ -123,6 +126,7 @@ class Trainer:
 
     @lr.setter
     def lr(self, value: float) -> None:
+        check_number("lr", value)
         for group in self.optimizer.param_groups:
             group["lr"] = value
 
@@ -445,6 +449,14 @@ class Trainer:
             self.plateau = Plateau(**meta["plateau"])
         self.stopped = meta.get("stopped", False)
         return meta["extra"]
+
+
+def check_number(name: str, value: float, above: bool = False) -> None:
+    """ValueError unless a setting is a finite number from 0, or above it."""
+    if not (isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf) or (
+        above and value == 0
+    ):
+        raise ValueError(f"{name} = {value!r}: choose a finite number {'above 0' if above else 'from 0'}")
 
 
 def taken(x: Tensor, y: Tensor | None, rows: Tensor, words: Tensor | None) -> tuple[Tensor, Tensor | None]:
