@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -86,6 +87,14 @@ def add_option(group: argparse._ActionsContainer, name: str, what: Knob, text: s
         group.add_argument(option, type=what.kind, default=argparse.SUPPRESS, help=text, metavar=name.upper())
 
 
+def nearest_option(parser: argparse.ArgumentParser, command: str, typed: str) -> str:
+    """A guess at which option of a command was meant, in words; nothing if none is near."""
+    commands = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    options = list(commands.choices[command]._option_string_actions)
+    close = difflib.get_close_matches(typed.partition("=")[0].replace("_", "-"), options, n=1, cutoff=0.6)
+    return f". Did you mean {close[0]}?" if close else ""
+
+
 def run_command(arguments: argparse.Namespace) -> int:
     """Train, print the metrics; returns the exit status: 0, 2 for what cannot be done, 130 after Ctrl-C."""
     from klcourse.data import DataError
@@ -149,7 +158,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def command(argv: list[str]) -> int:
     """What `main` does when nothing goes wrong with the machine."""
-    arguments = build_parser(argv).parse_args(argv)
+    parser = build_parser(argv)
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{nearest_option(parser, argv[0], unknown[0])}")
     if arguments.command == "doctor":
         from klcourse import doctor
 

@@ -19,6 +19,16 @@ from .passes import chunks
 CELLS = 4_000_000  # cells of an (examples x posteriors x dims) table held at a time: 32 MB as float64
 
 
+def check(mu: Tensor, logvar: Tensor) -> None:
+    """ValueError unless mu and logvar are those of at least one posterior each: (N, d) twice, finite."""
+    if mu.dim() != 2 or mu.shape != logvar.shape or not mu.numel():
+        raise ValueError(
+            f"posteriors of shapes {tuple(mu.shape)} and {tuple(logvar.shape)}: give mu and logvar, (N, d) each"
+        )
+    if not (mu.isfinite().all() and logvar.isfinite().all()):
+        raise ValueError("a posterior has a mean or a log-variance that is not finite: training has diverged")
+
+
 class MutualInformation(NamedTuple):
     """Estimates of I_q(x; z) in nats: lower <= I_q <= upper in expectation, and lower <= cap = log N always."""
 
@@ -37,6 +47,7 @@ def mutual_information(mu: Tensor, logvar: Tensor, generator: torch.Generator | 
     >>> round(mi.lower, 3) == round(mi.cap, 3) == 1.386 and mi.upper > mi.cap
     True
     """
+    check(mu, logvar)
     n = len(mu)
     if n < 2:
         raise ValueError(f"mutual information of {n} posterior(s): it needs at least 2")
@@ -87,6 +98,7 @@ def rate(mu: Tensor, logvar: Tensor) -> float:
     >>> rate(torch.ones(5, 2), torch.zeros(5, 2))
     1.0
     """
+    check(mu, logvar)
     return gaussian_kl(mu, logvar).mean().item()
 
 
@@ -100,6 +112,7 @@ def total_correlation(mu: Tensor, logvar: Tensor, generator: torch.Generator | N
 
     Zero iff the latents are independent under the aggregate posterior. The first term is capped as I_q is.
     """
+    check(mu, logvar)
     n, d = mu.shape
     mu, logvar = mu.double(), logvar.double()
     z = reparameterise(mu, logvar, generator)

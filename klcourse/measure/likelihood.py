@@ -182,4 +182,6 @@ def perplexity(nll: float, words: float) -> float:
     >>> round(perplexity(nll=2 * math.log(50), words=2))
     50
     """
+    if not (words > 0 and math.isfinite(nll)):
+        raise ValueError(f"nll = {nll} and words = {words}: a perplexity needs finite nats and at least a word")
     return math.exp(nll / words) if nll / words < 700 else math.inf

@@ -45,6 +45,17 @@ class SkipMLP(nn.Module):
         return self.out(state)
 
 
+def check_pixels(x: Tensor, most: float = 1.0) -> None:
+    """Raise ValueError unless x are images (N, 784) of numbers from 0 to `most`."""
+    if x.dim() != 2 or x.shape[1] != SIDE * SIDE:
+        raise ValueError(f"images of shape {tuple(x.shape)}: give {SIDE * SIDE} pixels a row, (N, {SIDE * SIDE})")
+    if x.dtype != torch.uint8 and not x.is_floating_point():
+        raise ValueError(f"images of {x.dtype}: give bytes or floats, x.to(torch.uint8); whole numbers are word ids")
+    if len(x) and not (x.min() >= 0 and x.max() <= most):
+        remedy = "draw them with klcourse.data.binarise, or divide by 255" if most == 1 else "give grey values as bytes"
+        raise ValueError(f"pixels from {x.min().item():g} to {x.max().item():g}, where 0 to {most:g} is meant: {remedy}")
+
+
 class FactorisedDecoder(Decoder):
     """p(x|z) = prod_i Bernoulli(x_i; pi_i(z)): pixels are independent once z is known."""
 
@@ -57,6 +68,9 @@ class FactorisedDecoder(Decoder):
 
     def mean(self, h: Tensor) -> Tensor:
         return self.net(h).sigmoid()
+
+    def check(self, x: Tensor) -> None:
+        check_pixels(x)
 
     def cells(self, x: Tensor) -> int:
         return 4 * SIDE * SIDE
@@ -120,6 +134,9 @@ class PixelCNNDecoder(Decoder):
     def biases(self, h: Tensor) -> Tensor:
         """What z says to every channel of every layer: (B, d) -> (B, layers + 1, channels)."""
         return self.bias(h).unflatten(-1, (len(self.rest) + 1, -1))  # (B, layers + 1, channels)
+
+    def check(self, x: Tensor) -> None:
+        check_pixels(x)
 
     def cells(self, x: Tensor) -> int:
         return 3 * SIDE * SIDE * self.out.in_channels

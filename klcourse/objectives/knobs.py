@@ -7,6 +7,7 @@ objective says everything about its knobs once, where they are defined.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -77,7 +78,8 @@ class Knob:
         """
         item = getattr(value, "item", None)
         if callable(item) and getattr(value, "ndim", 0) == 0:  # a number of NumPy or PyTorch
-            value = item()
+            with suppress(RuntimeError, ValueError):  # one without a value, such as on the device meta
+                value = item()
         if self.kind in (str, bool):
             good = isinstance(value, self.kind) and (not self.choices or value in self.choices)
         else:

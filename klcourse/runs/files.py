@@ -58,10 +58,7 @@ def held(out: Path) -> Iterator[None]:
 def read_record(folder: Path) -> dict[str, Any] | None:
     """A run's run.json; None where there is none. Raises DamagedRun if it is not what was written."""
     try:
-        record = read_sealed(folder / RECORD)
-        if record and not (isinstance(record.get("config"), dict) and isinstance(record.get("data"), dict)):
-            raise Altered(f"{folder / RECORD} is no record of a run")
-        return record
+        return read_sealed(folder / RECORD)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except Altered as error:
@@ -86,8 +83,8 @@ def prepare_folder(out: Path, config: Run, resume: bool) -> None:
         if path.is_dir():
             raise RunError(f"{path} is a folder: move it away, or choose another --out") from None
         return
-    if record:
-        same_run(out, config, record["config"])
+    if record is not None:
+        same_run(out, config, record.get("config", {}))
 
 
 def same_run(out: Path, config: Run, then: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ def smaller(path: str | Path, bits: int = 16) -> bytes:
     In eight bits every row of a matrix becomes whole numbers from -127 to 127 and a scale; what is small stays in half
     precision. On small models of digits and text metrics moved by .015 nat at most. What half precision cannot hold stays.
     """
-    tensors, meta = unseal(Path(path), ABOUT)
+    tensors, meta = unseal(Path(path))
     found = {}
     for name, tensor in tensors.items():
         small = tensor.half() if tensor.is_floating_point() else tensor
@@ -115,8 +115,10 @@ def load(path: str | Path, data: Dataset | None = None) -> Trained:
             config, fingerprint = Run(**record["config"]), record["data"]["fingerprint"]
         else:
             raise RunError(f"no trained run at {path}: give a folder that `klcourse run --out` wrote, or a {WEIGHTS}")
-    except (CheckpointError, TypeError) as error:
+    except CheckpointError as error:
         raise DamagedRun(f"{error}: train the model anew") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedRun(f"{path} holds no run of this course ({error}): train the model anew") from None
     if path.is_dir() and record and (bad := altered(folder, record)):
         raise DamagedRun(f"{folder / bad[0]} is not what was written: measure the run again with --resume, or train it anew")
     recorded = config

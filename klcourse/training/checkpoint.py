@@ -94,8 +94,8 @@ def digest(tensors: dict[str, Tensor], meta: dict[str, str]) -> str:
     return total.hexdigest()
 
 
-def unseal(path: Path, keys: tuple[str, ...]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors and texts (those of `keys` must be there) of a file that `seal` made.
+def unseal(path: Path, keys: tuple[str, ...] | None = None) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and texts of a file that `seal` made; if `keys` are given, these are what its texts must be.
 
     Raises CheckpointError if it is damaged, or no such file. One from before there were checksums is believed.
     """
@@ -109,7 +109,7 @@ def unseal(path: Path, keys: tuple[str, ...]) -> tuple[dict[str, Tensor], dict[s
     except Exception as error:  # the bytes of a damaged file make the reader raise nearly anything
         raise CheckpointError(f"{path} is damaged: {error}") from None
     kept = meta.pop(SEAL, None)
-    if set(meta) != set(keys) or kept not in (None, digest(tensors, meta)):
+    if (keys is not None and set(meta) != set(keys)) or kept not in (None, digest(tensors, meta)):
         raise CheckpointError(f"{path} is damaged: it is not what was written")
     return tensors, meta
 

@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 from klcourse.gaussians import gaussian_kl, reparameterise
 from klcourse.measure import mutual_information, posteriors, rate
 from klcourse.models import VAE
+from klcourse.models.images import check_pixels
 from klcourse.objectives import Objective, Sizes, Terms
 from klcourse.system import deferred_interrupt, keep_freed_memory
 
@@ -93,6 +94,12 @@ class Trainer:
             raise ValueError(f"pretrain = {pretrain}: choose 0 or more epochs")
         if plateau is not None and valid is None:
             raise ValueError("a plateau is one of the loss on examples that training does not see: pass valid=(x, y)")
+        if grey:
+            check_pixels(x, most=255)
+        else:
+            model.check(x, y)
+        if valid is not None:
+            model.check(*valid)
         keep_freed_memory()
         self.model, self.sizes = model, sizes
         self.x, self.y, self.valid = x, y, valid
