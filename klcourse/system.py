@@ -179,6 +179,12 @@ def reason(error: OSError) -> str:
     return f"{error.strerror or error}{named}"
 
 
+def is_piped() -> bool:
+    """Whether nobody watches the error stream: a file or another program reads it. A notebook is watched."""
+    ipython = sys.modules.get("IPython")
+    return not sys.stderr.isatty() and (ipython is None or ipython.get_ipython() is None)
+
+
 def print_anything() -> None:
     """Let a console that has no lambda show a question mark in its place, instead of ending the command."""
     for stream in sys.stdout, sys.stderr:

@@ -22,6 +22,7 @@ from klcourse.objectives import ELBO
 from klcourse.runs import Interrupted, Run, build, train
 from klcourse.training import TrainingDiverged
 from klcourse.training.checkpoint import unseal
+from tests.limits import limit
 
 SMALL = dict(limit=300, batch_size=100, hidden=16, latent_dim=4, iw_samples=2)
 METRICS = {
@@ -177,7 +178,7 @@ def wait_for_steps(out, at_least, process, seconds=120):
     """Until the checkpoint has that many steps; the process must still be running."""
     from safetensors import safe_open
 
-    path, end = out / "checkpoint.safetensors", time.monotonic() + seconds
+    path, end = out / "checkpoint.safetensors", time.monotonic() + limit(seconds)
     while time.monotonic() < end:
         assert process.poll() is None, process.stderr.read().decode()
         if path.exists():
@@ -231,7 +232,7 @@ def test_ctrl_c_keeps_everything_up_to_the_last_step(tmp_path):
     try:
         wait_for_steps(out, 200, process)
         process.send_signal(signal.SIGINT)
-        message = process.communicate(timeout=60)[1].decode()
+        message = process.communicate(timeout=limit(60))[1].decode()
     finally:
         process.kill()
     assert process.returncode == 130 and "--resume" in message and "Traceback" not in message

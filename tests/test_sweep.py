@@ -28,6 +28,7 @@ from klcourse.sweep import GridError, cluster, folder, gather, local, read_grid,
 from klcourse.sweep.grid import GridRun, Store, run_key
 from klcourse.sweep.progress import Progress, seconds_left
 from klcourse.training import Trainer
+from tests.limits import limit
 
 COMMON = """
 [common]
@@ -368,10 +369,10 @@ def start(grid: Path, out: Path) -> subprocess.Popen:
 
 
 def wait_until(condition, process, seconds=300):
-    until = time.monotonic() + seconds
+    until = time.monotonic() + limit(seconds)
     while not condition():
         assert process.poll() is None, "it ended before it was stopped:\n" + process.stdout.read()
-        assert time.monotonic() < until
+        assert time.monotonic() < until, "it hangs"
         time.sleep(0.01)
 
 
@@ -427,10 +428,10 @@ def stop_it(grid: Path, out: Path, when, how) -> tuple[str, int]:
         wait_until(lambda: when(out), process)
         family = psutil.Process(process.pid).children(recursive=True)
         how(process)
-        printed, _ = process.communicate(timeout=120)
+        printed, _ = process.communicate(timeout=limit(120))
     finally:
         process.kill()
-    assert not psutil.wait_procs(family, timeout=60)[1]  # no orphans
+    assert not psutil.wait_procs(family, timeout=limit(60))[1]  # no orphans
     return printed, process.returncode
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from klcourse.system import is_piped
+
 from .dataset import EOS, PAD, SPECIALS, UNK, DataError, Dataset, tokenise
 from .fetch import fetch
 
@@ -93,9 +95,8 @@ def text_file(path: Path) -> Dataset:
     from tqdm.auto import tqdm
 
     lines = read_lines(path)
-    sentences = [
-        words for line in tqdm(lines, desc=f"reading {path.name}", delay=2, leave=False) if (words := tokenise(line))
-    ]
+    bar = tqdm(lines, desc=f"reading {path.name}", delay=2, leave=False, disable=is_piped())
+    sentences = [words for line in bar if (words := tokenise(line))]
     short = [words for words in sentences if len(words) <= MAX_WORDS]
     if len(short) < len(sentences):
         warnings.warn(

@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from scipy.special import softmax
 
 from klcourse.exact.discrete import Array, DiscreteVAE, log_table
-from klcourse.exact.inputs import distribution, finite, known, non_negative, positive
+from klcourse.exact.inputs import distribution, finite, known, non_negative, numbers, positive
 
 
 def beta_encoder(prior: ArrayLike, decoder: ArrayLike, beta: float = 1.0, bonus: ArrayLike = 0.0) -> Array:
@@ -23,7 +23,7 @@ def beta_encoder(prior: ArrayLike, decoder: ArrayLike, beta: float = 1.0, bonus:
     >>> beta_encoder([.5, .5], [[.8, .2], [.2, .8]], beta=1).round(2).tolist()
     [[0.8, 0.2], [0.2, 0.8]]
     """
-    if not 0 < beta < np.inf:
+    if not 0 < numbers("beta", beta) < np.inf:
         raise ValueError(f"beta = {beta} must be positive (the limit beta -> 0 picks the most likely code)")
     known(bonus=bonus)
     return _beta_encoder(distribution("prior", prior), distribution("decoder", decoder), beta, bonus)
@@ -83,7 +83,7 @@ def information_encoder(
     >>> q.round(2).tolist()                                     # more certain than the posterior, .8
     [[0.94, 0.06], [0.06, 0.94]]
     """
-    if not 0 <= reward <= beta:
+    if not 0 <= numbers("reward", reward) <= numbers("beta", beta):
         raise ValueError(f"reward = {reward} must lie in [0, beta = {beta}]: beyond it the problem is not convex")
     p_D, prior, decoder = distribution("p_D", p_D), distribution("prior", prior), distribution("decoder", decoder)
     q = beta_encoder(prior, decoder, beta)
@@ -164,6 +164,8 @@ def slope_at_rate(p_D: ArrayLike, prior: ArrayLike, decoder: ArrayLike, rate: fl
     >>> round(float(rate_distortion([.5, .5], [.5, .5], [[.8, .2], [.2, .8]], s)[0][0]), 6)
     0.3
     """
+
+    non_negative(rate=rate)
 
     def excess(log_beta: float) -> float:
         return float(rate_distortion(p_D, prior, decoder, np.exp(log_beta))[0][0]) - rate

@@ -18,7 +18,7 @@ def numbers(name: str, value: ArrayLike) -> Array:
     """The value as an array of floats. ValueError for words and ragged lists."""
     try:
         array = np.asarray(value)
-        if np.iscomplexobj(array):
+        if array.dtype.kind not in "biuf":  # neither words, which NumPy would read, nor None, of which it makes nan
             raise ValueError
         return np.asarray(array, dtype=float)
     except (TypeError, ValueError):

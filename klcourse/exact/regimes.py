@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from klcourse.exact.inputs import finite, known
+from klcourse.exact.inputs import finite, known, numbers
 from klcourse.exact.linear_gaussian import Array
 
 REGIMES = ("inactive", "held", "partial", "collapsed")
@@ -39,9 +39,9 @@ class Thresholds(NamedTuple):
 
 
 def _check(c: float, beta: float, lam: float = 0.0) -> None:
-    if not 0 < c < np.inf or not 0 < beta < np.inf:
+    if not 0 < numbers("c", c) < np.inf or not 0 < numbers("beta", beta) < np.inf:
         raise ValueError(f"c and beta must be > 0, got c={c}, beta={beta}; without a target use lam=0")
-    if not 0 <= lam < np.inf:
+    if not 0 <= numbers("lam", lam) < np.inf:
         raise ValueError(f"lam is a penalty weight and must be >= 0, got {lam}")
 
 

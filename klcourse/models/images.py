@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from klcourse.system import is_piped
+
 from .decoder import Decoder
 
 SIDE = 28  # MNIST digits are 28 x 28, stored as rows of 784 pixels
@@ -149,7 +151,7 @@ class PixelCNNDecoder(Decoder):
         biases = self.biases(h)
         x = h.new_zeros(len(h), 1, SIDE, SIDE)
         u = torch.rand(SIDE, SIDE, len(h), generator=generator).to(h.device)
-        for r in tqdm(range(SIDE), desc="drawing row by row", delay=2, leave=False):
+        for r in tqdm(range(SIDE), desc="drawing row by row", delay=2, leave=False, disable=is_piped()):
             top = max(0, r - self.context_rows)  # rows further up cannot change the answer: 3.5 times less work
             for c in range(SIDE):
                 p = self.logits(x[:, :, top : r + 1], biases)[:, 0, -1, c].sigmoid()

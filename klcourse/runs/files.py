@@ -77,14 +77,13 @@ def prepare_folder(out: Path, config: Run, resume: bool) -> None:
         raise RunError(f"{out} holds a run already: continue it with --resume, or choose another --out")
     try:
         record = read_record(out)
+        if record is not None:
+            same_run(out, config, record.get("config", {}))
     except DamagedRun:
         if not (out / CHECKPOINT).is_file():
             raise
         if path.is_dir():
             raise RunError(f"{path} is a folder: move it away, or choose another --out") from None
-        return
-    if record is not None:
-        same_run(out, config, record.get("config", {}))
 
 
 def same_run(out: Path, config: Run, then: dict[str, Any]) -> None:

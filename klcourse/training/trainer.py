@@ -200,8 +200,8 @@ class Trainer:
     def step(self) -> dict[str, float]:
         """Train on one mini-batch; returns its loss, rate, distortion, penalty_on and lam.
 
-        Raises TrainingDiverged if the loss is not finite, with the weights as the step before (or the extra step of
-        lagging inference before) left them.
+        Raises TrainingDiverged if the loss or its gradient is not finite, with the weights as the step before (or the extra
+        step of lagging inference before) left them.
         """
         if not self.model.training:  # train() walks over all modules: not for every step
             self.model.train()
@@ -241,8 +241,16 @@ class Trainer:
         return done
 
     def clip_gradient(self, weights: list[nn.Parameter]) -> None:
-        """Keep the norm of the gradient within `clip`, and remember the largest one before that."""
+        """Keep the norm of the gradient within `clip`, and remember the largest one before that.
+
+        TrainingDiverged if it is not finite: a step along it would spoil the weights, with the loss as good as ever.
+        """
         norm = torch.nn.utils.clip_grad_norm_(weights, self.clip or math.inf)
+        if not math.isfinite(norm):
+            raise TrainingDiverged(
+                f"the gradient is {norm.item()} at step {self.steps} with objective {self.objective}, "
+                "though the loss is finite"
+            )
         self._largest = torch.maximum(self._largest, norm.detach())
 
     def finite(self, loss: float) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
@@ -62,7 +62,7 @@ def same(one, other):
 def test_no_changed_byte_of_a_checkpoint_is_believed(run):
     path = run / "checkpoint.safetensors"
     content, whole = path.read_bytes(), checkpoint.read(path, ("best.", ""))
-    for position in [*range(0, 400, 7), *range(400, len(content), len(content) // 150)]:
+    for position in [*range(0, 400, 20), *range(400, len(content), len(content) // 50)]:
         flip(path, position, bit=position % 8)
         with pytest.raises(CheckpointError, match="checkpoint.safetensors is damaged"):
             if same(checkpoint.read(path, ("best.", "")), whole):
@@ -128,10 +128,6 @@ BAD_RECORDS = ["", "{", "[]", "null", '{"config": 3}', "\x00\x01", '{"config": {
 def test_a_damaged_record_is_made_good_by_the_checkpoint(run, text):
     metrics = (run / "metrics.json").read_text()
     (run / "run.json").write_text(text)
-    if "epochz" in text:
-        with pytest.raises(RunError, match="no record of a run"):
-            resume(run)
-        return
     with pytest.raises(RunError):
         load(run)
     resume(run)
@@ -295,6 +291,7 @@ def test_a_damaged_run_is_not_adopted(study):
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
 
 
+@settings(max_examples=30)
 @given(NAMES, st.floats(allow_nan=False, allow_infinity=False))
 @example("nan", 0.1)
 @example("1", 1 / 3)
@@ -310,6 +307,7 @@ def test_any_name_and_any_setting_survive_a_table(tmp_path_factory, name, value)
     assert float(read["lam"][0]) == value
 
 
+@settings(max_examples=30)
 @given(st.lists(st.lists(st.floats(width=32), min_size=3, max_size=3), min_size=1, max_size=4))
 @example([[float("inf"), float("-inf"), float("nan")], [1e9, -1e12, 0.004]])
 def test_any_score_comes_back_to_a_hundredth(rows):
