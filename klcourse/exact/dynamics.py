@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.stats import chi2, norm
 
-from klcourse.exact.inputs import non_negative, numbers, positive, whole
+from klcourse.exact.inputs import finite, non_negative, numbers, positive, whole
 from klcourse.exact.linear_gaussian import Array, LinearGaussianVAE
 
 HINGES = ("rate", "mi")
@@ -163,7 +163,8 @@ def descend(
     _check_hinge(hinge)
     positive(lr=lr)
     whole(steps=steps, record_every=record_every, batch_size=1 if batch_size is None else batch_size)
-    non_negative(beta=beta, lam=lam, c=c, dual_lr=dual_lr)
+    non_negative(beta=beta, lam=lam, dual_lr=dual_lr)
+    finite(c=c)
     rng = np.random.default_rng(seed)
     w, b, v, m, s2, var, sigma2, beta, lam, c = (
         np.array(part)

@@ -16,6 +16,7 @@ import json
 import tomllib
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -205,10 +206,11 @@ def find(name: str, ending: str, folder: str | Path | None) -> Path:
     """The path of a study's file; StudyError if it is not there."""
     folder = RESULTS if folder is None else Path(folder)
     path = folder / f"{name}{ending}"
-    if path.is_file():
-        return path
+    with suppress(OSError):  # a name that is too long for a file
+        if path.is_file():
+            return path
     known = sorted(grid.stem for grid in RESULTS.glob("*.toml"))
-    if name not in known and not (folder / f"{name}.csv").is_file():
+    if name not in known and not (len(name) < 200 and (folder / f"{name}.csv").is_file()):
         raise StudyError(f"unknown study {name!r}: choose one of {', '.join(known)}")
     what = {"_history.csv": "history", "_samples.json": "samples", "_scores.npz": "scores", "_models": "keep"}.get(ending)
     if what and name in known and not stored(name).get(what):

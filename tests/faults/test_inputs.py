@@ -370,7 +370,7 @@ CASES = [
     (
         dynamics.descend,
         dict(start=START, steps=2, lr=0.01, beta=1.0, lam=1.0, c=1.0),
-        dict(steps=[0, -1, 1.5, NAN], lr=POSITIVE, beta=NOT_NEGATIVE, lam=NOT_NEGATIVE, c=NOT_NEGATIVE),
+        dict(steps=[0, -1, 1.5, NAN], lr=POSITIVE, beta=NOT_NEGATIVE, lam=NOT_NEGATIVE, c=FINITE),
     ),
     (dynamics.gd_regime, dict(rate=[0.1], duty=[0.5]), dict(rate=[[NAN], [-1.0]], duty=[[NAN], [-0.1], [1.1]])),
     (dynamics.batch_rate_std, dict(model=START, batch_size=10), dict(batch_size=[0, -1, NAN, 1.5, None])),

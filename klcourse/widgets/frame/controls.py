@@ -65,7 +65,7 @@ class Slider:
             raise ValueError(f"{name} = {value!r} can be read in two ways: write {plain}, or a point for the comma")
         try:
             number = float(value.strip().replace("−", "-").replace(",", ".") if isinstance(value, str) else value)
-            if isinstance(value, bool) or (isinstance(value, str) and "_" in value):
+            if isinstance(value, (bool, bytes)) or (isinstance(value, str) and "_" in value):
                 raise ValueError
         except (TypeError, ValueError, OverflowError):
             raise ValueError(f"{name} = {value!r} is not a number: give {self.allowed}") from None
