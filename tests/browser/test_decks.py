@@ -62,7 +62,7 @@ def test_deck_works_offline_and_every_page_fits(decks, projector, path):
 @pytest.mark.parametrize("path", NOTEBOOKS if EVERYTHING else NOTEBOOKS[:1], ids=lambda path: path.stem)
 def test_the_space_key_leads_through_every_page(decks, projector, path):
     projector.goto((decks / f"{path.stem}.html").as_uri())
-    projector.wait_for_selector("body.ready", timeout=60_000)
+    projector.wait_for_selector("body.ready", timeout=limit(60_000))
     pages = projector.locator(".page").count()
     seen = set()
     for _ in range(4 * pages):  # fragments take a key of their own

@@ -18,6 +18,7 @@ from klcourse.runs.files import DamagedRun, held
 from klcourse.seals import altered, is_whole, read_sealed, sealed
 from klcourse.studies import StudyError, load_history, load_samples, load_study
 from klcourse.studies.read import read_table
+from klcourse.studies.reseal import reseal
 from klcourse.studies.scores import pack, unpack_scores
 from klcourse.sweep import sweep
 from klcourse.sweep.gather import exact, tidy, write_csv
@@ -255,6 +256,13 @@ def test_a_changed_file_of_a_study_is_noticed(study, name):
     read = readers.get(name, lambda *where: load_study(*where).scores())
     with pytest.raises(StudyError, match=f"{name} (is not what|is damaged)"):
         read("g", study / "out")
+
+
+def test_a_change_that_is_meant_is_sealed(study):
+    path = study / "out" / "g.csv"
+    path.write_text(path.read_text().replace("NA", "nan"))
+    reseal("g", study / "out")
+    assert list(load_study("g", study / "out")["name"]) == ["nan", "nan"]
 
 
 def test_a_study_whose_lines_end_otherwise_is_the_same(study):
