@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from .table import HEAD, Row, total
+from tests.stress.table import HEAD, Row, total
 
 PARTS = ("inputs", "damage", "kills")
 
@@ -24,14 +24,14 @@ PARTS = ("inputs", "damage", "kills")
 def rows_of(part: str, options: argparse.Namespace, place: Path) -> list[Row]:
     """The rows of one part; each has a folder of its own."""
     if part == "inputs":
-        from .inputs import all_inputs
+        from tests.stress.inputs import all_inputs
 
         return all_inputs(place, options.seed)
     if part == "damage":
-        from .damage import of_runs, of_studies
+        from tests.stress.damage import of_runs, of_studies
 
         return of_runs(place, options.damage, options.seed) + of_studies(place, options.damage, options.seed)
-    from .kills import run_kills, sweep_kills
+    from tests.stress.kills import run_kills, sweep_kills
 
     found = run_kills(place, options.kills * 0.75, options.seed)
     found.append(sweep_kills(place, options.kills * 0.2, options.seed, jobs=1))

@@ -14,9 +14,8 @@ import torch
 from klcourse.runs import Run, RunError, load, train
 from klcourse.studies import StudyError, load_history, load_provenance, load_samples, load_study
 from klcourse.sweep import sweep
-
-from .kills import GRID
-from .table import Row
+from tests.stress.kills import GRID
+from tests.stress.table import Row
 
 TINY = dict(limit=60, batch_size=30, hidden=8, latent_dim=2, iw_samples=2, epochs=1)
 

@@ -33,8 +33,7 @@ from tests.faults.test_inputs import (
     WORDS,
     of_images,
 )
-
-from .table import Row
+from tests.stress.table import Row
 
 OWN = (ValueError, RunError, DataError, StudyError, GridError)
 MORE: dict[str, list[Any]] = {

@@ -20,8 +20,7 @@ from klcourse.__main__ import main
 from klcourse.data import load
 from klcourse.training import CheckpointError
 from klcourse.training.checkpoint import read, unseal
-
-from .table import Row
+from tests.stress.table import Row
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 SMALL = ("--limit=120", "--hidden=12", "--latent-dim=3", "--iw-samples=4", "--quiet")
