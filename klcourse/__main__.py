@@ -1,10 +1,14 @@
-"""The klcourse command: `doctor` checks the set-up, `run` trains one configuration, `sweep` a grid, `methods` lists all."""
+"""The klcourse command: `doctor` checks the set-up, `run` trains one configuration, `sweep` a grid; lists of all else."""
 
 from __future__ import annotations
 
 import argparse
+import difflib
+import os
 import sys
 from typing import TYPE_CHECKING
+
+from klcourse.system import print_anything, reason
 
 if TYPE_CHECKING:
     from klcourse.objectives import Knob
@@ -16,7 +20,7 @@ NOT_SETTINGS = ("command", "out", "resume", "quiet", "preset")  # arguments of `
 def build_parser(argv: list[str]) -> argparse.ArgumentParser:
     """The command line for these arguments. The options of `run` and `sweep` need torch: only when they are asked for."""
     parser = argparse.ArgumentParser(prog="klcourse", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{doctor,run,sweep,methods}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{doctor,run,sweep,methods,ledger}")
     commands.add_parser("doctor", help="check the set-up; says what to do where something is wrong")
     run = commands.add_parser(
         "run",
@@ -28,6 +32,7 @@ def build_parser(argv: list[str]) -> argparse.ArgumentParser:
         help="do all runs of a grid file in parallel, none twice, and gather them in one table",
         epilog="example: klcourse sweep notebooks/results/phase_diagram.toml --out runs/phase_diagram",
     )
+    commands.add_parser("ledger", help="every claim of the article with its verdict, computed now, as a Markdown table")
     listing = commands.add_parser("methods", help="list every method: what it minimises, its knobs, paper and file")
     listing.add_argument("--markdown", action="store_true", help="as a Markdown table, as README.md has it")
     if argv[:1] == ["run"]:
@@ -82,6 +87,14 @@ def add_option(group: argparse._ActionsContainer, name: str, what: Knob, text: s
         group.add_argument(option, type=what.kind, default=argparse.SUPPRESS, help=text, metavar=name.upper())
 
 
+def nearest_option(parser: argparse.ArgumentParser, command: str, typed: str) -> str:
+    """A guess at which option of a command was meant, in words; nothing if none is near."""
+    commands = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    options = list(commands.choices[command]._option_string_actions)
+    close = difflib.get_close_matches(typed.partition("=")[0].replace("_", "-"), options, n=1, cutoff=0.6)
+    return f". Did you mean {close[0]}?" if close else ""
+
+
 def run_command(arguments: argparse.Namespace) -> int:
     """Train, print the metrics; returns the exit status: 0, 2 for what cannot be done, 130 after Ctrl-C."""
     from klcourse.data import DataError
@@ -98,7 +111,17 @@ def run_command(arguments: argparse.Namespace) -> int:
         return 2
     except Interrupted as stop:
         print(f"klcourse run: {stop}", file=sys.stderr)
+        return 128 + stop.signal
+    except KeyboardInterrupt:
+        go_on = f"go on with --resume --out {arguments.out}, from the last checkpoint"
+        print(f"klcourse run: stopped at once; {go_on}", file=sys.stderr)
         return 130
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "memory" not in str(error).lower():
+            raise
+        what = str(error).splitlines()[0] if str(error) else "no more can be had"
+        print(f"klcourse run: memory ran out ({what}): choose a smaller --batch-size or --hidden", file=sys.stderr)
+        return 2
     width = max(map(len, run.metrics))
     for name, value in run.metrics.items():
         print(f"{name:<{width}}  {value:.4f}" if isinstance(value, float) else f"{name:<{width}}  {value}")
@@ -112,13 +135,42 @@ def run_command(arguments: argparse.Namespace) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command with these arguments (by default the shell's); returns the exit status."""
+    """Run the command with these arguments (by default the shell's); returns the exit status.
+
+    Ctrl-C, a reader that has gone (`| head`) and a disk that refuses are said in a line, wherever they come.
+    """
+    print_anything()
     argv = sys.argv[1:] if argv is None else argv
-    arguments = build_parser(argv).parse_args(argv)
+    try:
+        status = command(argv)
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        print("klcourse: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to be written at the end
+        return 141
+    except OSError as error:
+        print(f"klcourse: {reason(error)}", file=sys.stderr)
+        return 2
+
+
+def command(argv: list[str]) -> int:
+    """What `main` does when nothing goes wrong with the machine."""
+    parser = build_parser(argv)
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{nearest_option(parser, argv[0], unknown[0])}")
     if arguments.command == "doctor":
         from klcourse import doctor
 
         return doctor.main()
+    if arguments.command == "ledger":
+        from klcourse import ledger
+
+        print(ledger.to_markdown())
+        return 0
     if arguments.command == "methods":
         from klcourse import catalogue
 

@@ -51,7 +51,7 @@ def gaussian_kl_by_latent(mu: Tensor, logvar: Tensor) -> Tensor:
     >>> gaussian_kl_by_latent(torch.tensor([[1.0, 0.0]]), torch.zeros(1, 2))
     tensor([[0.5000, 0.0000]])
     """
-    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar)
+    return 0.5 * (mu.square() + (logvar.expm1() - logvar))  # exp(logvar) - 1 loses all digits next to the prior
 
 
 def log_normal(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
@@ -61,9 +61,17 @@ def log_normal(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
     >>> round(log_normal(torch.zeros(1), torch.zeros(1), torch.zeros(1)).item(), 4)  # -log sqrt(2 pi)
     -0.9189
     """
-    return -0.5 * ((z - mu).square() / logvar.exp() + logvar + LOG_2PI).sum(-1)
+    return -0.5 * (scaled(z - mu, logvar).square() + logvar + LOG_2PI).sum(-1)
 
 
 def pairwise_log_q(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
     """log q(z_i|x_j) for every sample i and posterior j, latent by latent: (n, d), (N, d), (N, d) -> (n, N, d), nats."""
-    return -0.5 * ((z[:, None] - mu).square() / logvar.exp() + logvar + LOG_2PI)
+    return -0.5 * (scaled(z[:, None] - mu, logvar).square() + logvar + LOG_2PI)
+
+
+FAR = 1e15  # standard deviations beyond which a density is 0, whose square is still a number
+
+
+def scaled(difference: Tensor, logvar: Tensor) -> Tensor:
+    """A difference in standard deviations, so that neither it nor its gradient overflows where the variance is tiny."""
+    return (difference * (-0.5 * logvar).exp()).clamp(-FAR, FAR)

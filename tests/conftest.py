@@ -12,6 +12,7 @@ import matplotlib
 import pytest
 
 from klcourse.publish.cost import over_memory, peak_mib, table
+from tests.limits import CELL, limit, too_slow
 
 # No deadline: a shared machine may stall any example. In CI the same examples every time.
 hypothesis.settings.register_profile("klcourse", deadline=None)
@@ -62,6 +63,11 @@ class NotebookCosts:
         kernel = getattr(item.parent, "kernel", None) if type(item).__name__ == "IPyNbCell" else None
         try:
             outcome = yield
+        except Exception:
+            if kernel is not None and item.parent.timed_out:
+                what = f"cell {item.cell_num} of {item.path.name}"
+                pytest.fail(too_slow(what, item.config.option.nbval_cell_timeout), pytrace=False)
+            raise
         finally:
             if hasattr(kernel, "km"):  # nbval takes it away when it gives up on a cell, and says why itself
                 mib = peak_mib(kernel.km)
@@ -77,7 +83,10 @@ class NotebookCosts:
     def pytest_runtest_setup(self, item):
         """So that the start of the kernel, which is part of the first cell's set-up, is counted too."""
         if type(item).__name__ == "IPyNbCell":
-            item.output_timeout = 60  # nbval's 5 s for a kernel's last message are too few on a machine that stalls
+            if item.parent.timed_out:  # nbval would run them all, and call each that passes a failure
+                pytest.skip("an earlier cell of this notebook was stopped: see there")
+            item.config.option.nbval_cell_timeout = limit(CELL)
+            item.output_timeout = limit(60)  # nbval's 5 s for a kernel's last message are too few on a machine that stalls
             item.user_properties += [("notebook", item.path.stem), ("mode", "nbval quick")]
 
     def pytest_runtest_logreport(self, report):

@@ -18,7 +18,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 import unicodedata
 import warnings
 from pathlib import Path
@@ -180,13 +179,15 @@ def test_recorded_versions_are_the_ones_read():
 
 
 @pytest.mark.parametrize("name", ["mnist", "text"])
-def test_second_load_is_instant(built, name):
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        load(name, cache=built)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.1
+def test_a_second_load_builds_nothing(built, name, monkeypatch):
+    """It reads one file. How long that takes is for tests/benchmarks: a machine may be busy."""
+
+    def build(*_):
+        raise AssertionError(f"{name} is built again")
+
+    monkeypatch.setattr(images, "_mnist", build)
+    monkeypatch.setattr(docstrings, "_corpus", build)
+    assert load(name, cache=built).fingerprint == load(name, cache=built).fingerprint
 
 
 def test_corpus_does_not_depend_on_file_order_or_place(tmp_path):

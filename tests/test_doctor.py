@@ -5,7 +5,6 @@ import importlib.metadata
 import importlib.util
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -78,8 +77,7 @@ def test_data_of_the_pinned_versions_have_the_recorded_fingerprints(report):
     assert (report["mnist"].status, report["text"].status) == ("ok", "ok")
 
 
-def test_command_prints_one_line_a_check_and_is_fast(root):
-    started = time.perf_counter()
+def test_command_prints_one_line_a_check(root):
     done = subprocess.run(
         [sys.executable, "-m", "klcourse", "doctor"],
         cwd=root,
@@ -87,11 +85,9 @@ def test_command_prints_one_line_a_check_and_is_fast(root):
         text=True,
         encoding="utf-8",
     )
-    seconds = time.perf_counter() - started
     lines = [line for line in done.stdout.splitlines() if line.startswith("[")]
     assert len(lines) == len(doctor.run_checks())
     assert done.returncode == any(line.startswith("[fail]") for line in lines), done.stdout + done.stderr
-    assert seconds < 20  # about 2 s on an idle machine
 
 
 def test_exit_code_and_summary(monkeypatch, capsys):

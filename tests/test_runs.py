@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from klcourse import training
 from klcourse.__main__ import main
@@ -21,6 +21,8 @@ from klcourse.measure import text
 from klcourse.objectives import ELBO
 from klcourse.runs import Interrupted, Run, build, train
 from klcourse.training import TrainingDiverged
+from klcourse.training.checkpoint import unseal
+from tests.limits import limit
 
 SMALL = dict(limit=300, batch_size=100, hidden=16, latent_dim=4, iw_samples=2)
 METRICS = {
@@ -176,7 +178,7 @@ def wait_for_steps(out, at_least, process, seconds=120):
     """Until the checkpoint has that many steps; the process must still be running."""
     from safetensors import safe_open
 
-    path, end = out / "checkpoint.safetensors", time.monotonic() + seconds
+    path, end = out / "checkpoint.safetensors", time.monotonic() + limit(seconds)
     while time.monotonic() < end:
         assert process.poll() is None, process.stderr.read().decode()
         if path.exists():
@@ -230,7 +232,7 @@ def test_ctrl_c_keeps_everything_up_to_the_last_step(tmp_path):
     try:
         wait_for_steps(out, 200, process)
         process.send_signal(signal.SIGINT)
-        message = process.communicate(timeout=60)[1].decode()
+        message = process.communicate(timeout=limit(60))[1].decode()
     finally:
         process.kill()
     assert process.returncode == 130 and "--resume" in message and "Traceback" not in message
@@ -342,7 +344,12 @@ def test_a_run_from_before_a_field_existed_can_be_resumed(tmp_path, capsys):
     content = json.loads(path.read_text())
     for name in ("bn_gamma", "delta", "encoder_steps", "mi_every", "generate"):
         del content["config"][name]
+    del content["files"], content["sha256"]
     path.write_text(json.dumps(content))
+    tensors, meta = unseal(tmp_path / "r" / "checkpoint.safetensors", ("klcourse",))
+    meta = json.loads(meta["klcourse"])
+    del meta["made_by"], meta["extra"]["config"]
+    save_file(tensors, tmp_path / "r" / "checkpoint.safetensors", {"klcourse": json.dumps(meta)})
     assert main(command(tmp_path / "r", "--resume", "--delta=1", epochs=1)) == 2
     assert "delta was 0.0, is 1.0" in capsys.readouterr().err
     assert main(command(tmp_path / "r", "--resume", epochs=2)) == 0

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from klcourse.objectives import OBJECTIVES
+from klcourse.seals import FILES, altered, read_sealed
 from klcourse.studies import RESULTS, load_study
 from klcourse.sweep.grid import read_grid, run_key
 
@@ -37,6 +38,15 @@ def test_keys_settings_and_columns_are_as_stored(name):
 def plain(column: pd.Series) -> list:
     """Values that can be compared: 1 is 1.0, and what is not there is None."""
     return [None if value == "" or pd.isna(value) else value for value in column]
+
+
+def test_stored_studies_are_what_was_written():
+    """After a change by hand that is meant: python -m klcourse.studies.reseal."""
+    records = {path: read_sealed(path) for path in RESULTS.glob("*.json") if not path.stem.endswith("_samples")}
+    assert [path.name for path, record in records.items() if FILES not in record] == []
+    assert {path.name: bad for path, record in records.items() if (bad := altered(RESULTS, record))} == {}
+    beside = {name for record in records.values() for name in record[FILES]}
+    assert {path.name for ending in ("csv", "npz") for path in RESULTS.glob(f"*.{ending}")} <= beside
 
 
 @pytest.mark.parametrize("name", STUDIES)

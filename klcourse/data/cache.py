@@ -6,14 +6,18 @@ import hashlib
 import json
 import os
 import secrets
+import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from klcourse.system import remove_leftovers
+
 from .dataset import ARRAYS, Dataset
 
+AGE = 3600.0  # seconds after which nobody still writes a file
 _META = ("name", "kind", "label_names", "vocab", "fingerprint")
 
 
@@ -28,7 +32,10 @@ def folder(cache: Path | str | None = None) -> Path:
         return Path(os.path.expanduser(chosen)).absolute()
     import platformdirs  # what pooch.os_cache("klcourse") calls; importing pooch takes longer than a load
 
-    return platformdirs.user_cache_path("klcourse")
+    own = platformdirs.user_cache_path("klcourse")
+    if own.is_absolute():
+        return own
+    return Path(tempfile.gettempdir()) / "klcourse"  # nobody's home: a user that the system does not know
 
 
 def cached(name: str, key: object, build: Callable[[], Dataset], where: Path) -> Dataset:
@@ -77,6 +84,7 @@ def write(path: Path, data: Dataset) -> None:
     meta = json.dumps({field: getattr(data, field) for field in _META})
     arrays = {name: getattr(data, name) for name in ARRAYS if getattr(data, name) is not None}
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path.parent, older=AGE)
     part = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
         with open(part, "xb") as file:

@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from klcourse.system import is_piped
+
 from .cache import cached, given
 from .dataset import DataError, Dataset, tokenise
 from .text import SEED, build_vocab, rank, text_dataset
@@ -81,7 +83,7 @@ def corpus(files: list[tuple[str, Path]], label_names: tuple[str, ...], n_test: 
     from tqdm.auto import tqdm
 
     label: dict[tuple[str, ...], int] = {}  # sentence -> index of the first package that has it
-    bar = tqdm(files, "reading docstrings (once)", unit="file", delay=2, mininterval=0.5, leave=False)
+    bar = tqdm(files, "reading docstrings (once)", unit="file", delay=2, mininterval=0.5, leave=False, disable=is_piped())
     collecting = gc.isenabled()
     gc.disable()  # syntax trees are many objects without cycles; looking for some takes a fifth of the time
     try:

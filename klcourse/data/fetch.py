@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from klcourse.system import is_piped
 
 from .cache import warn_unwritable
 from .dataset import DataError
@@ -26,6 +32,7 @@ SHA256: dict[str, str] = {
     "ptb/ptb.test.txt": "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0",
 }
 TIMEOUT = 15  # seconds without an answer before the next mirror is tried
+SLOWEST, CHUNK = 1000, 8192  # bytes a second after that time, bytes read at a time
 
 
 def fetch(file: str, where: Path) -> bytes:
@@ -57,11 +64,10 @@ def _from_mirrors(file: str, target: Path, kept: Path, trouble: list[str]) -> by
     urls = [mirror + target.name for mirror in MIRRORS[file.split("/")[0]]]
     for url in urls:
         # total=1 until pooch sets the real one: it asks for the bar's truth value, which needs a total
-        bar = tqdm(desc=target.name, total=1, unit="B", unit_scale=True, delay=2, leave=False)
+        bar = tqdm(desc=target.name, total=1, unit="B", unit_scale=True, delay=2, leave=False, disable=is_piped())
         try:
             # pooch writes a temporary file beside the target and moves it there once the checksum is right
-            http = pooch.HTTPDownloader(progressbar=bar, timeout=TIMEOUT, chunk_size=1 << 16)
-            pooch.retrieve(url, f"sha256:{SHA256[file]}", target.name, target.parent, downloader=http)
+            pooch.retrieve(url, f"sha256:{SHA256[file]}", target.name, target.parent, downloader=downloader(bar))
         except requests.HTTPError as error:
             trouble.append(
                 f"  {url}: the server answers {error.response.status_code if error.response is not None else error}"
@@ -69,7 +75,7 @@ def _from_mirrors(file: str, target: Path, kept: Path, trouble: list[str]) -> by
         except requests.exceptions.ChunkedEncodingError:
             trouble.append(f"  {url}: the download broke off")
         except requests.Timeout:
-            trouble.append(f"  {url}: no answer within {TIMEOUT} s")
+            trouble.append(f"  {url}: no answer within {TIMEOUT} s, or less than {SLOWEST} bytes a second")
         except requests.ConnectionError:
             trouble.append(f"  {url}: no connection")
         except ValueError:
@@ -91,6 +97,43 @@ def _from_mirrors(file: str, target: Path, kept: Path, trouble: list[str]) -> by
         f"(sha256 {SHA256[file]}), or set KLCOURSE_DATA to a folder that holds {file}. "
         f"load('mnist') and load('text') need no network."
     )
+
+
+def downloader(bar: Any) -> Callable[..., None]:
+    """What pooch calls to get a file. A server that sends next to nothing is given up, however long it keeps on.
+
+    Reading is left to a thread: every byte starts the wait for the next one anew, so that no limit of the reader's own
+    ends it.
+    """
+    import requests
+
+    def read(url: str, got: bytearray, ended: list[BaseException | None]) -> None:
+        try:
+            with requests.get(url, stream=True, timeout=TIMEOUT) as response:
+                response.raise_for_status()
+                bar.total = int(response.headers.get("content-length", 0)) or None
+                for part in response.iter_content(CHUNK):
+                    got += part
+            ended.append(None)
+        except BaseException as error:  # told to whoever waits
+            ended.append(error)
+
+    def download(url: str, output_file: str, _: Any) -> None:
+        got, ended = bytearray(), list[BaseException | None]()
+        thread = threading.Thread(target=read, args=(url, got, ended), daemon=True)
+        thread.start()
+        began = time.monotonic()
+        while not ended:
+            thread.join(0.1)
+            bar.update(len(got) - bar.n)
+            waited = time.monotonic() - began
+            if not ended and waited > TIMEOUT and len(got) < SLOWEST * waited:
+                raise requests.Timeout(f"{len(got)} bytes in {waited:.0f} s")
+        if ended[0] is not None:
+            raise ended[0]
+        Path(output_file).write_bytes(got)
+
+    return download
 
 
 def _read(path: Path) -> bytes | None:

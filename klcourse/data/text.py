@@ -12,11 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
+from klcourse.system import is_piped
+
 from .dataset import EOS, PAD, SPECIALS, UNK, DataError, Dataset, tokenise
 from .fetch import fetch
 
 SEED = 0
 MIN_SENTENCES = 20  # different ones, so that 10 % are at least two for testing
+MANY_RARE = 0.5  # share of words that are <unk> above which a text is said to be too thin
 MAX_WORDS = 200  # one endless line would otherwise pad every other line to its length
 
 
@@ -92,9 +95,8 @@ def text_file(path: Path) -> Dataset:
     from tqdm.auto import tqdm
 
     lines = read_lines(path)
-    sentences = [
-        words for line in tqdm(lines, desc=f"reading {path.name}", delay=2, leave=False) if (words := tokenise(line))
-    ]
+    bar = tqdm(lines, desc=f"reading {path.name}", delay=2, leave=False, disable=is_piped())
+    sentences = [words for line in bar if (words := tokenise(line))]
     short = [words for words in sentences if len(words) <= MAX_WORDS]
     if len(short) < len(sentences):
         warnings.warn(
@@ -113,7 +115,24 @@ def text_file(path: Path) -> Dataset:
     test = [words for r, words in ranked if r < cut]
     train = [words for r, words in ranked if r >= cut]
     min_count = 1 if len(short) < 1_000 else 2 if len(short) < 10_000 else 3
-    return text_dataset(path.name, train, test, build_vocab(train, min_count))
+    vocab = build_vocab(train, min_count)
+    check_vocab(path, train, vocab, min_count)
+    return text_dataset(path.name, train, test, vocab)
+
+
+def check_vocab(path: Path, train: Sequence[Sequence[str]], vocab: tuple[str, ...], min_count: int) -> None:
+    """Warn where most words of a text are too rare to be told apart; DataError where all are."""
+    known = set(vocab)
+    words = [word for sentence in train for word in sentence]
+    rare = sum(word not in known for word in words)
+    if rare > MANY_RARE * len(words):
+        what = f"{path}: {rare} of {len(words)} words occur fewer than {min_count} times, and are read as <unk>"
+        if len(known) == len(SPECIALS):
+            raise DataError(f"{what}: nothing is left to learn. Give sentences that share words")
+        warnings.warn(
+            f"{what}: a model learns little but that, and its perplexity says little. Give more text of one kind",
+            stacklevel=4,
+        )
 
 
 def read_lines(path: Path) -> list[str]:

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from klcourse.exact.linear_gaussian import Array, positive
+from klcourse.exact.inputs import finite, non_negative, positive, whole
+from klcourse.exact.linear_gaussian import Array
 
 
 class OpenSet(NamedTuple):
@@ -36,6 +37,8 @@ def open_sets(eigenvalues: ArrayLike, d: int, sigma2: float, lam: float, c: floa
     """
     values = np.asarray(eigenvalues, dtype=float)
     positive(eigenvalues=values, sigma2=sigma2, beta=beta)
+    non_negative(lam=lam, c=c)
+    whole(d=d)
     found = []
     for size in range(1, min(d, len(values)) + 1):
         for chosen in combinations(range(len(values)), size):
@@ -83,6 +86,8 @@ def encoder_reply(W: Array, theta: float, diagonal: bool) -> tuple[Array, Array]
     >>> encoder_reply(np.array([[1.0]]), theta=1.0, diagonal=True)
     (array([[0.5]]), array([[0.5]]))
     """
+    positive(theta=theta)
+    finite(W=W)
     precision = W.T @ W + theta * np.eye(W.shape[1])
     S = theta * (np.diag(1 / np.diag(precision)) if diagonal else np.linalg.inv(precision))
     return np.asarray(np.linalg.solve(precision, W.T), float), np.asarray(S, float)
@@ -94,6 +99,7 @@ def decoder_reply(V: Array, S: Array, sigma: Array) -> Array:
     >>> decoder_reply(np.array([[0.5]]), np.array([[0.5]]), np.array([[2.0]]))
     array([[1.]])
     """
+    finite(V=V, S=S, sigma=sigma)
     return sigma @ V.T @ np.linalg.inv(V @ sigma @ V.T + S)
 
 

@@ -17,11 +17,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import rel_entr, xlogy
 
+from klcourse.exact.inputs import distribution, numbers, positive, whole
+
 Array = NDArray[np.float64]
 
 
 def _table(name: str, value: ArrayLike, shape: tuple[int, ...]) -> Array:
-    table = np.asarray(value, dtype=float)
+    table = numbers(name, value)
     if table.shape != shape:
         raise ValueError(
             f"{name} has shape {table.shape}, expected {shape}: p_D (K,), prior (L,), encoder (K, L), decoder (L, K)"
@@ -183,11 +185,15 @@ class DiscreteVAE:
 
 
 def entropy(p: ArrayLike) -> float:
-    """Shannon entropy in nats.
+    """Shannon entropy in nats of probabilities that sum to 1, in a table of any shape. ValueError otherwise.
 
     >>> round(entropy([.5, .5]), 4)
     0.6931
     """
+    return _entropy(distribution("p", p, axes=None))
+
+
+def _entropy(p: ArrayLike) -> float:
     return float(-xlogy(p, p).sum())
 
 
@@ -197,7 +203,7 @@ def total_correlation(q_z: ArrayLike) -> float:
     >>> round(total_correlation([[.5, 0], [0, .5]]), 4)
     0.6931
     """
-    q_z = np.asarray(q_z, dtype=float)
+    q_z = distribution("q_z", q_z, axes=None)
     axes = range(q_z.ndim)
     return sum(entropy(q_z.sum(tuple(set(axes) - {j}))) for j in axes) - entropy(q_z)
 
@@ -208,6 +214,8 @@ def random_vae(rng: np.random.Generator, K: int = 4, L: int = 3, concentration: 
     >>> random_vae(np.random.default_rng(0), K=3, L=2).decoder.shape
     (2, 3)
     """
+    whole(K=K, L=L)
+    positive(concentration=concentration)
 
     def draw(n: int, size: int | None = None) -> Array:  # the floor keeps every probability representable
         table = rng.dirichlet(np.full(n, concentration), size) + 1e-12

@@ -11,6 +11,7 @@ from scipy.optimize import brentq
 from scipy.special import softmax
 
 from klcourse.exact.discrete import Array, DiscreteVAE, log_table
+from klcourse.exact.inputs import distribution, finite, known, non_negative, numbers, positive
 
 
 def beta_encoder(prior: ArrayLike, decoder: ArrayLike, beta: float = 1.0, bonus: ArrayLike = 0.0) -> Array:
@@ -22,9 +23,14 @@ def beta_encoder(prior: ArrayLike, decoder: ArrayLike, beta: float = 1.0, bonus:
     >>> beta_encoder([.5, .5], [[.8, .2], [.2, .8]], beta=1).round(2).tolist()
     [[0.8, 0.2], [0.2, 0.8]]
     """
-    if not beta > 0:
+    if not 0 < numbers("beta", beta) < np.inf:
         raise ValueError(f"beta = {beta} must be positive (the limit beta -> 0 picks the most likely code)")
-    prior, decoder = np.asarray(prior, float), np.asarray(decoder, float)
+    known(bonus=bonus)
+    return _beta_encoder(distribution("prior", prior), distribution("decoder", decoder), beta, bonus)
+
+
+def _beta_encoder(prior: Array, decoder: Array, beta: float, bonus: ArrayLike = 0.0) -> Array:
+    """The same of tables that were looked at before."""
     score = (log_table(decoder).T + np.asarray(bonus, float)) / beta + log_table(prior)  # (K, L)
     dead = np.isneginf(score).all(1)
     score[dead] = log_table(prior)
@@ -40,6 +46,7 @@ def self_labelling_encoder(prior: ArrayLike, decoder: ArrayLike, codes: ArrayLik
     >>> self_labelling_encoder([.5, .5], [[.5, .5], [.5, .5]], [[0.], [1.]], [[0.], [1.]], lam=0.).tolist()
     [[0.5, 0.5], [0.5, 0.5]]
     """
+    non_negative(lam=lam)
     return beta_encoder(prior, decoder, 1.0, -lam * squared_distances(codes, labels))
 
 
@@ -49,7 +56,10 @@ def squared_distances(codes: ArrayLike, labels: ArrayLike) -> Array:
     >>> squared_distances([[0.], [2.]], [[1.], [2.]]).tolist()
     [[1.0, 1.0], [4.0, 0.0]]
     """
+    finite(codes=codes, labels=labels)
     codes, labels = np.asarray(codes, float), np.asarray(labels, float)
+    if codes.ndim != 2 or labels.ndim != 2 or codes.shape[1] != labels.shape[1]:
+        raise ValueError(f"codes have shape {codes.shape}, labels {labels.shape}: give (L, m) and (K, m)")
     return ((labels[:, None, :] - codes[None, :, :]) ** 2).sum(-1)
 
 
@@ -73,14 +83,14 @@ def information_encoder(
     >>> q.round(2).tolist()                                     # more certain than the posterior, .8
     [[0.94, 0.06], [0.06, 0.94]]
     """
-    if not 0 <= reward <= beta:
+    if not 0 <= numbers("reward", reward) <= numbers("beta", beta):
         raise ValueError(f"reward = {reward} must lie in [0, beta = {beta}]: beyond it the problem is not convex")
-    p_D, prior = np.asarray(p_D, float), np.asarray(prior, float)
+    p_D, prior, decoder = distribution("p_D", p_D), distribution("prior", prior), distribution("decoder", decoder)
     q = beta_encoder(prior, decoder, beta)
     for _ in range(max_steps):
         aggregate = p_D @ q
         critic = log_table(q) - log_table(np.where(aggregate > 0, aggregate, 1))  # log b(x|z) up to a term in x alone
-        new = beta_encoder(prior, decoder, beta, reward * critic) if reward else q
+        new = _beta_encoder(prior, decoder, beta, reward * critic) if reward else q
         if abs(new - q).max() < tol:
             break
         q = new
@@ -107,6 +117,8 @@ def hinge_encoder(
     >>> round(float(DiscreteVAE([.5, .5], [.5, .5], q, [[.8, .2], [.2, .8]]).rate), 6)
     0.3
     """
+    non_negative(lam=lam, c=c)
+    positive(beta=beta)
     if on not in ("rate", "mi"):
         raise ValueError(f'on = {on!r}: choose "rate" (what the article\'s algorithm measures) or "mi" (what it says)')
     top = min(lam, beta) if on == "mi" else min(lam, beta * (1 - 1e-6))  # at beta the rate problem picks one code
@@ -152,6 +164,8 @@ def slope_at_rate(p_D: ArrayLike, prior: ArrayLike, decoder: ArrayLike, rate: fl
     >>> round(float(rate_distortion([.5, .5], [.5, .5], [[.8, .2], [.2, .8]], s)[0][0]), 6)
     0.3
     """
+
+    non_negative(rate=rate)
 
     def excess(log_beta: float) -> float:
         return float(rate_distortion(p_D, prior, decoder, np.exp(log_beta))[0][0]) - rate

@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.stats import chi2, norm
 
-from klcourse.exact.linear_gaussian import Array, LinearGaussianVAE, positive
+from klcourse.exact.inputs import finite, non_negative, numbers, positive, whole
+from klcourse.exact.linear_gaussian import Array, LinearGaussianVAE
 
 HINGES = ("rate", "mi")
 
@@ -43,7 +44,8 @@ def growth_rates(data_var: float, sigma2: float, beta: float = 1.0, lam: float =
     >>> growth_rates(data_var=0.25, sigma2=1.0, lam=2.0, hinge="mi").shift
     -1.0
     """
-    positive(data_var=data_var, sigma2=sigma2)
+    positive(data_var=data_var, sigma2=sigma2, beta=beta)
+    non_negative(lam=lam)
     _check_hinge(hinge)
     kappa, precision = lam - beta, 1 / sigma2
     root = np.sqrt((kappa * data_var + precision) ** 2 + 4 * (data_var * precision) ** 2)
@@ -59,7 +61,8 @@ def shift_beats_gain(data_var: float, sigma2: float, beta: float = 1.0, lam: flo
     >>> shift_beats_gain(0.25, 1.0, lam=2.0), shift_beats_gain(0.25, 1.0, lam=1.0)
     (True, False)
     """
-    positive(data_var=data_var, sigma2=sigma2)
+    positive(data_var=data_var, sigma2=sigma2, beta=beta)
+    non_negative(lam=lam)
     kappa, precision = lam - beta, 1 / sigma2
     return bool(kappa > 0 and kappa * (1 - data_var) * (kappa + precision) > (data_var * precision) ** 2)
 
@@ -158,7 +161,10 @@ def descend(
     (0.347, 1.0)
     """
     _check_hinge(hinge)
-    positive(lr=lr, steps=steps, record_every=record_every)
+    positive(lr=lr)
+    whole(steps=steps, record_every=record_every, batch_size=1 if batch_size is None else batch_size)
+    non_negative(beta=beta, lam=lam, dual_lr=dual_lr)
+    finite(c=c)
     rng = np.random.default_rng(seed)
     w, b, v, m, s2, var, sigma2, beta, lam, c = (
         np.array(part)
@@ -216,7 +222,10 @@ def gd_regime(rate: ArrayLike, duty: ArrayLike, collapsed_below: float = 1e-3) -
     >>> gd_regime([0.0, 0.4, 1.0, 1.3], [1.0, 1.0, 0.6, 0.0])
     array(['collapsed', 'partial', 'held', 'inactive'], dtype='<U9')
     """
-    rate, duty = np.asarray(rate, dtype=float), np.asarray(duty, dtype=float)
+    rate, duty = numbers("rate", rate), numbers("duty", duty)
+    non_negative(rate=rate)
+    if not np.all((duty >= 0) & (duty <= 1)):
+        raise ValueError(f"duty is a share of steps and must lie in [0, 1], got {duty}")
     return np.where(
         duty == 0, "inactive", np.where(duty < 1, "held", np.where(rate < collapsed_below, "collapsed", "partial"))
     )
@@ -231,6 +240,7 @@ def batch_rate_std(model: LinearGaussianVAE, batch_size: int) -> Array:
     >>> round(float(batch_rate_std(LinearGaussianVAE(1.0, 0.5, 0.5, data_var=2.0), batch_size=50)), 3)
     0.05
     """
+    whole(batch_size=batch_size)
     quadratic = model.v**4 * np.square(model.data_var) / 2  # Var of v^2 x^2 / 2
     return np.sqrt((quadratic + model.v**2 * model.m**2 * model.data_var) / batch_size)
 
@@ -244,6 +254,8 @@ def settled_rate(c: ArrayLike, tau: ArrayLike, lam_star: ArrayLike, lam: ArrayLi
     >>> float(settled_rate(c=1.0, tau=0.1, lam_star=0.5, lam=1.0))
     1.0
     """
+    non_negative(c=c, tau=tau, lam_star=lam_star)
+    positive(lam=lam)
     share = np.asarray(lam_star, float) / lam
     if np.any(share >= 1):
         raise ValueError(
@@ -270,7 +282,8 @@ def sliding_mode(data_var: float, sigma2: float, c: float, lam: float, batch_siz
     >>> round(3 * point.duty, 2), round(float(3 - 10 * np.exp(-2)), 2)         # lam * duty, lam*
     (1.65, 1.65)
     """
-    positive(data_var=data_var, sigma2=sigma2, c=c, lam=lam, beta=beta, batch_size=batch_size)
+    positive(data_var=data_var, sigma2=sigma2, c=c, lam=lam, beta=beta)
+    whole(batch_size=batch_size)
     if lam <= beta - data_var / sigma2 * np.exp(-2 * c):
         raise ValueError(f"lam={lam} does not hold R >= c={c}: it must exceed beta - s(c)")
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import brentq
 
+from klcourse.exact.inputs import non_negative, positive
 from klcourse.exact.linear_gaussian import (
     Array,
     Encoder,
@@ -20,7 +21,6 @@ from klcourse.exact.linear_gaussian import (
     best_decoder,
     best_encoder,
     optimum,
-    positive,
     slope,
 )
 
@@ -31,8 +31,7 @@ def _check(on: str, lam: float, c: float, **positives: float) -> None:
     positive(**positives)
     if on not in HINGES:
         raise ValueError(f"on must be one of {HINGES}, got {on!r}")
-    if lam < 0 or c < 0:
-        raise ValueError(f"lam and c must be >= 0, got lam={lam}, c={c}")
+    non_negative(lam=lam, c=c)
 
 
 def hinge_loss(model: LinearGaussianVAE, lam: float, c: float, beta: float = 1.0, on: str = "rate") -> Array:

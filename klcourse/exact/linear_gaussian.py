@@ -17,22 +17,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
 
+from klcourse.exact.inputs import finite, non_negative, numbers, positive, whole
+
 LOG_2PI = float(np.log(2 * np.pi))
 Array = NDArray[np.float64]
-
-
-def positive(**values: ArrayLike) -> None:
-    """Raise ValueError, naming the argument, unless every value is finite and > 0.
-
-    >>> positive(sigma2=-1.0)
-    Traceback (most recent call last):
-    ...
-    ValueError: sigma2 must be finite and > 0, got -1.0
-    """
-    for name, value in values.items():
-        array = np.asarray(value, dtype=float)
-        if not np.all(np.isfinite(array) & (array > 0)):
-            raise ValueError(f"{name} must be finite and > 0, got {np.asarray(value)}")
 
 
 @dataclass(frozen=True)
@@ -68,6 +56,7 @@ class LinearGaussianVAE:
         sigma2: ArrayLike = 1.0,
     ) -> None:
         positive(s2=s2, data_var=data_var, sigma2=sigma2)
+        finite(w=w, v=v, b=b, m=m)
         given = {"w": w, "v": v, "s2": s2, "b": b, "m": m, "data_var": data_var, "sigma2": sigma2}
         for name, value in given.items():
             object.__setattr__(self, name, np.asarray(value, dtype=float))
@@ -148,7 +137,8 @@ def distortion(rate: ArrayLike, data_var: ArrayLike, sigma2: ArrayLike) -> Array
     >>> round(float(distortion(0.0, data_var=1.0, sigma2=1.0)), 4)      # -L0, the z-free decoder
     1.4189
     """
-    return 0.5 * (LOG_2PI + np.log(sigma2) + slope(rate, data_var, sigma2))
+    bought = slope(rate, data_var, sigma2)
+    return 0.5 * (LOG_2PI + np.log(sigma2) + bought)
 
 
 def slope(rate: ArrayLike, data_var: ArrayLike, sigma2: ArrayLike) -> Array:
@@ -158,7 +148,7 @@ def slope(rate: ArrayLike, data_var: ArrayLike, sigma2: ArrayLike) -> Array:
     2.0
     """
     positive(data_var=data_var, sigma2=sigma2)
-    if np.any(np.asarray(rate) < 0):
+    if not np.all(numbers("rate", rate) >= 0):
         raise ValueError(f"rate is a mean KL and cannot be negative, got {np.asarray(rate)}")
     return np.asarray(data_var, float) / sigma2 * np.exp(-2 * np.asarray(rate, float))
 
@@ -169,6 +159,7 @@ def lam_star(c: ArrayLike, data_var: ArrayLike, sigma2: ArrayLike, beta: ArrayLi
     >>> round(float(lam_star(1.0, data_var=1.0, sigma2=1.0)), 4)
     0.8647
     """
+    positive(beta=beta)
     return np.maximum(np.asarray(beta, float) - slope(c, data_var, sigma2), 0.0)
 
 
@@ -190,6 +181,7 @@ def best_decoder(v: ArrayLike, s2: ArrayLike, data_var: ArrayLike, m: ArrayLike 
     [1.0, -0.0]
     """
     positive(s2=s2, data_var=data_var)
+    finite(v=v, m=m)
     v, data_var = np.asarray(v, float), np.asarray(data_var, float)
     w = v * data_var / (v**2 * data_var + np.asarray(s2, float))
     return w, -w * np.asarray(m, float)
@@ -223,8 +215,8 @@ def best_encoder(
     1.0
     """
     positive(data_var=data_var, sigma2=sigma2, beta=beta)
-    if lam < 0 or c < 0:
-        raise ValueError(f"lam and c must be >= 0, got lam={lam}, c={c}")
+    non_negative(lam=lam, c=c)
+    finite(w=w, b=b)
 
     def rate_at(multiplier: float) -> float:
         reply = _encoder(w, b, multiplier * sigma2)
@@ -258,6 +250,7 @@ def nash_hessian(data_var: float, sigma2: float, beta: float = 1.0) -> Array:
            [-2.,  2.]])
     """
     positive(data_var=data_var, sigma2=sigma2)
+    finite(beta=beta)
     return np.array([[1 / sigma2, -data_var / sigma2], [-data_var / sigma2, beta * data_var]])
 
 
@@ -273,7 +266,8 @@ def lautum(c: ArrayLike, d: int = 1) -> Array:
     >>> round(float(lautum(5.0, 1)) / 5.0), round(float(lautum(5.0, 32)) / 5.0, 2)
     (4404, 1.35)
     """
-    positive(c=c, d=d)
+    positive(c=c)
+    whole(d=d)
     c = np.asarray(c, float)
     return d * np.expm1(2 * c / d) - c
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from klcourse.exact.linear_gaussian import LOG_2PI, Array, LinearGaussianVAE, positive
+from klcourse.exact.inputs import positive, whole
+from klcourse.exact.linear_gaussian import LOG_2PI, Array, LinearGaussianVAE
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,7 @@ class PPCA:
         values = np.sort(np.atleast_1d(np.asarray(eigenvalues, dtype=float)))[::-1]
         if values.ndim != 1 or not values.size or not np.all(values >= 0) or not 0 < values[0] < np.inf:
             raise ValueError(f"eigenvalues must be finite, >= 0 and not all 0, got {np.asarray(eigenvalues)}")
-        if d < 1 or d != int(d):
-            raise ValueError(f"d must be a whole number of latents >= 1, got {d}")
+        whole(d=d)
         if sigma2 is not None:
             positive(sigma2=sigma2)
         for name, value in (("eigenvalues", values), ("d", d), ("sigma2", sigma2)):
@@ -65,7 +65,7 @@ class PPCA:
         1.0
         """
         rate = np.asarray(rate, dtype=float)
-        if np.any(rate < 0):
+        if not np.all(rate >= 0):
             raise ValueError(f"rate is a mean KL and cannot be negative, got {rate}")
         logs = np.log(self._channels)
         k = np.arange(1, len(logs) + 1)
@@ -161,4 +161,5 @@ class PPCA:
         >>> round(float(PPCA([1.0], d=1, sigma2=1.0).lam_star(1.0)), 4)
         0.8647
         """
+        positive(beta=beta)
         return np.maximum(beta - self.slope(c), 0.0)

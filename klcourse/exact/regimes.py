@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
+from klcourse.exact.inputs import finite, known, numbers
 from klcourse.exact.linear_gaussian import Array
 
 REGIMES = ("inactive", "held", "partial", "collapsed")
@@ -38,9 +39,9 @@ class Thresholds(NamedTuple):
 
 
 def _check(c: float, beta: float, lam: float = 0.0) -> None:
-    if not c > 0 or not beta > 0:
+    if not 0 < numbers("c", c) < np.inf or not 0 < numbers("beta", beta) < np.inf:
         raise ValueError(f"c and beta must be > 0, got c={c}, beta={beta}; without a target use lam=0")
-    if not lam >= 0:
+    if not 0 <= numbers("lam", lam) < np.inf:
         raise ValueError(f"lam is a penalty weight and must be >= 0, got {lam}")
 
 
@@ -119,6 +120,8 @@ def _cloud(rates: ArrayLike, distortions: ArrayLike, c: float, waste: bool) -> t
     rates, distortions = np.asarray(rates, dtype=float).ravel(), np.asarray(distortions, dtype=float).ravel()
     if rates.shape != distortions.shape or len(rates) < 2:
         raise ValueError(f"need as many rates as distortions, 2 at least, got {rates.shape} and {distortions.shape}")
+    finite(rates=rates)
+    known(distortions=distortions)
     if rates.min() < 0:
         raise ValueError(f"a rate is a mean KL and cannot be negative, got {rates.min()}")
     order = np.argsort(rates, kind="stable")

@@ -9,14 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from klcourse.exact.linear_gaussian import Array, LinearGaussianVAE, positive
+from klcourse.exact.inputs import finite, non_negative, positive, whole
+from klcourse.exact.linear_gaussian import Array, LinearGaussianVAE
 
 
 def _stiffness(lam: ArrayLike) -> Array:
-    lam = np.asarray(lam, dtype=float)
-    if np.any(lam < 0):
-        raise ValueError(f"lam is a penalty weight and must be >= 0, got {lam}")
-    return 1 + 2 * lam
+    non_negative(lam=lam)
+    return 1 + 2 * np.asarray(lam, dtype=float)
 
 
 def tilted_prior(lam: ArrayLike, g: ArrayLike = 0.0) -> tuple[float | Array, float | Array]:
@@ -26,6 +25,7 @@ def tilted_prior(lam: ArrayLike, g: ArrayLike = 0.0) -> tuple[float | Array, flo
     (0.5, 0.5)
     """
     k = _stiffness(lam)
+    finite(g=g)
     mean = (k - 1) / k * np.asarray(g, dtype=float)
     return (float(mean) if np.ndim(mean) == 0 else mean), (float(1 / k) if np.ndim(k) == 0 else 1 / k)
 
@@ -40,6 +40,8 @@ def tilted_rate(lam: ArrayLike, d: int = 1, g_norm2: ArrayLike = 0.0) -> Array:
     3.09
     """
     k = _stiffness(lam)
+    whole(d=d)
+    non_negative(g_norm2=g_norm2)
     return 0.5 * d * (np.log(k) - (k - 1) / k) + 0.5 * ((k - 1) / k) ** 2 * np.asarray(g_norm2, dtype=float)
 
 
@@ -53,6 +55,8 @@ def tilted_value(lam: ArrayLike, d: int = 1, g_norm2: ArrayLike = 0.0) -> Array:
     True
     """
     k = _stiffness(lam)
+    whole(d=d)
+    non_negative(g_norm2=g_norm2)
     return 0.5 * d * np.log(k) + (k - 1) / (2 * k) * np.asarray(g_norm2, dtype=float)
 
 
@@ -66,7 +70,10 @@ def tilted_mi(lam: ArrayLike, g_cov: ArrayLike) -> Array:
     (0.0, True)
     """
     k = _stiffness(lam)
+    finite(g_cov=g_cov)
     g_cov = np.atleast_2d(np.asarray(g_cov, dtype=float))
+    if not np.allclose(g_cov, g_cov.T) or np.linalg.eigvalsh(g_cov).min() < -1e-9:
+        raise ValueError(f"g_cov must be a covariance, symmetric with no negative eigenvalue, got {g_cov.tolist()}")
     return 0.5 * np.linalg.slogdet(np.eye(len(g_cov)) + (k - 1) ** 2 / k * g_cov)[1]
 
 

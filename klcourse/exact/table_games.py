@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from scipy.special import rel_entr, xlogy
 
 from klcourse.exact.discrete import Array, DiscreteVAE
+from klcourse.exact.inputs import distribution, non_negative, positive, whole
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,11 @@ class Losses:
     on: str = "rate"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "p_D", np.asarray(self.p_D, float))
-        object.__setattr__(self, "prior", np.asarray(self.prior, float))
+        object.__setattr__(self, "p_D", distribution("p_D", self.p_D))
+        object.__setattr__(self, "prior", distribution("prior", self.prior))
         if self.on not in ("rate", "mi"):
             raise ValueError(f'on = {self.on!r}: choose "rate" or "mi"')
-        if not (self.lam >= 0 and self.c >= 0 and self.beta > 0):
+        if not (0 <= self.lam < np.inf and 0 <= self.c < np.inf and 0 < self.beta < np.inf):
             raise ValueError(f"lam = {self.lam}, c = {self.c}, beta = {self.beta}: need lam, c >= 0 and beta > 0")
 
     def rate(self, encoder: ArrayLike) -> Array:
@@ -83,7 +84,8 @@ def code_at_rate(prior: ArrayLike, rate: float) -> Array:
     >>> round(float(rel_entr(q0, [.5, .5]).sum()), 12)
     0.3
     """
-    prior = np.asarray(prior, float)
+    prior = distribution("prior", prior)
+    non_negative(rate=rate)
     corner = np.eye(len(prior))[np.argmin(prior)]
     if rate >= -np.log(prior.min()):
         return corner
@@ -104,7 +106,9 @@ def deaf_equilibrium(p_D: ArrayLike, prior: ArrayLike, lam: float, c: float, bet
     >>> round(model.rate, 6), abs(round(model.mi, 6))
     (0.4, 0.0)
     """
-    p_D, prior = np.asarray(p_D, float), np.asarray(prior, float)
+    p_D, prior = distribution("p_D", p_D), distribution("prior", prior)
+    non_negative(lam=lam, c=c)
+    positive(beta=beta)
     code = prior if lam <= beta else code_at_rate(prior, c)
     return DiscreteVAE(p_D, prior, np.tile(code, (len(p_D), 1)), np.tile(p_D, (len(prior), 1)))
 
@@ -118,7 +122,10 @@ def matched_encoder(p_D: ArrayLike, prior: ArrayLike, seeds: ArrayLike) -> Array
     >>> ([.5, .5] @ q).round(9).tolist()
     [0.7, 0.3]
     """
-    p_D, prior, joint = np.asarray(p_D, float), np.asarray(prior, float), np.array(seeds, float)
+    p_D, prior, joint = distribution("p_D", p_D), distribution("prior", prior), np.array(seeds, float)
+    positive(seeds=joint)
+    if joint.shape != (len(p_D), len(prior)):
+        raise ValueError(f"seeds have shape {joint.shape}: give one for every symbol and code, {(len(p_D), len(prior))}")
     for _ in range(10_000):
         joint *= (p_D / joint.sum(1))[:, None]
         scale = prior / joint.sum(0)
@@ -150,6 +157,10 @@ def two_code_curve(prior: float, rates: ArrayLike, points: int = 800) -> Array:
     >>> [round(float(d), 2) for d in two_code_curve(0.1, [1.0, 1.2, 1.4, 2.0])]    # all is said at 1.204; beyond it less is
     [0.13, 0.0, 0.47, 0.65]
     """
+    if not 0 < prior < 1:
+        raise ValueError(f"prior = {prior}: p(z = 1) must lie between 0 and 1")
+    non_negative(rates=rates)
+    whole(2, points=points)
     loss = Losses(np.array([0.5, 0.5]), np.array([1 - prior, prior]), lam=0.0, c=0.0)
     first = np.linspace(0, 1, points)[:, None]
 

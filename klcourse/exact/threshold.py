@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import eigh
 
-from klcourse.exact.linear_gaussian import Array, positive
+from klcourse.exact.inputs import distribution, finite, numbers, positive, whole
+from klcourse.exact.linear_gaussian import Array
 
 
 def largest_ratio(observed: ArrayLike, expected: ArrayLike) -> float:
@@ -27,7 +28,12 @@ def largest_ratio(observed: ArrayLike, expected: ArrayLike) -> float:
     >>> largest_ratio([[2.0, 0.0], [0.0, 3.0]], [[1.0, 0.0], [0.0, 2.0]])
     2.0
     """
+    finite(observed=observed, expected=expected)
     observed, expected = np.asarray(observed, float), np.asarray(expected, float)
+    if observed.ndim != 2 or observed.shape != expected.shape or observed.shape[0] != observed.shape[1]:
+        raise ValueError(f"second moments have shapes {observed.shape} and {expected.shape}: give (k, k) twice")
+    if not (np.allclose(observed, observed.T) and np.allclose(expected, expected.T)):
+        raise ValueError("second moments are symmetric: give u u' averaged, (k, k)")
     alive = np.diag(expected) > 1e-12
     return float(eigh(observed[np.ix_(alive, alive)], expected[np.ix_(alive, alive)], eigvals_only=True)[-1])
 
@@ -42,7 +48,9 @@ def correlation_spectrum(x: ArrayLike) -> tuple[Array, Array]:
     >>> abs(values).round(9).tolist(), first.round(9).tolist()
     ([2.0, 0.0], [1.0, 1.0, 0.0])
     """
-    x = np.asarray(x, float)
+    x = numbers("x", x)
+    if x.ndim != 2 or not np.isin(x, (0, 1)).all():
+        raise ValueError(f"x must hold pixels of 0 or 1, (N, n), got shape {x.shape} and values such as {x.ravel()[:3]}")
     spread = x.std(0)
     alive = spread > 0
     if not alive.any():
@@ -71,6 +79,7 @@ def sequences(length: int) -> Array:
     >>> sequences(2).tolist()
     [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
     """
+    whole(0, length=length)
     return ((np.arange(2**length)[:, None] >> np.arange(length)[::-1]) & 1).astype(float)
 
 
@@ -85,7 +94,8 @@ def autoregressive_fit(p_D: ArrayLike, memory: int, shared: bool = False) -> tup
     >>> p0.round(9).tolist(), scores.shape
     ([0.4, 0.1, 0.1, 0.4], (4, 3))
     """
-    p_D = np.asarray(p_D, float)
+    p_D = distribution("p_D", p_D)
+    whole(0, memory=memory)
     length = int(np.log2(len(p_D)))
     if 2**length != len(p_D) or not 0 <= memory < max(length, 1):
         raise ValueError(f"p_D has {len(p_D)} entries and memory = {memory}: need 2^T of them, and 0 <= memory < T")

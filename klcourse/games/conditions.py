@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from klcourse.games.matrices import Quantities
+from klcourse.exact.inputs import non_negative, one_of, positive
+from klcourse.games.matrices import Quantities, payoffs_of
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,20 @@ class Condition:
         return f"{self.name} {'holds' if self else 'fails'}: {self.text}: {self.left:.4g} > {self.right:.4g}"
 
 
+def _check(lam: float, c: float, beta: float = 1.0) -> None:
+    """ValueError for knobs that make no game."""
+    non_negative(lam=lam)
+    positive(c=c, beta=beta)
+
+
 def condition_1(x: Quantities, f: ArrayLike, free: str = "own") -> Condition:
     """(1): against q = p, A prefers a decoder that uses z. f is the (2, 2) table; `free` as in `vae_game`. Claim A6.
 
     >>> bool(condition_1(Quantities(log_p=-1., J=.5), f=[[-1., 0.], [-1., 0.]]))
     False
     """
-    f, alone = np.asarray(f, float), x.log_p if free == "own" else x.best_z_free
+    one_of(("own", "best"), free=free)
+    f, alone = payoffs_of(f), x.log_p if free == "own" else x.best_z_free
     return Condition(
         "(1)",
         x.log_p - x.J + float(f[1, 0]),
@@ -60,7 +68,7 @@ def condition_2(x: Quantities, f: ArrayLike) -> Condition:
     >>> print(condition_2(Quantities(log_p=-1., J=.5, G=.1), f=[[-1., 0.], [-1., 0.]]))
     (2) fails: E_p(z)[log p(x|z)] + f10 > ELBO + f11: -2.5 > -1.1
     """
-    f = np.asarray(f, float)
+    f = payoffs_of(f)
     return Condition(
         "(2)",
         x.log_p - x.J + float(f[1, 0]),
@@ -75,6 +83,7 @@ def condition_5(high: Quantities, lam: float, c: float) -> Condition:
     >>> bool(condition_5(Quantities(J=3.), lam=1., c=5.))
     True
     """
+    _check(lam, c)
     return Condition("(5)", -high.J, -lam * c, "E_p(z)[log p(x|z)] - log p(x) > -lam c")
 
 
@@ -84,6 +93,7 @@ def condition_6(low: Quantities, lam: float, c: float) -> Condition:
     >>> bool(condition_6(Quantities(R=.5), lam=1., c=1.))
     True
     """
+    _check(lam, c)
     return Condition("(6)", lam * (c - low.R), 0.0, "lam (c - R') > 0")
 
 
@@ -93,6 +103,7 @@ def corrected_5(low: Quantities, high: Quantities, lam: float, c: float) -> Cond
     >>> bool(corrected_5(Quantities(J=0.), Quantities(J=3.), lam=1., c=5.))
     True
     """
+    _check(lam, c)
     return Condition("(5) corrected", lam * c, high.J - low.J, "lam c > J - J'")
 
 
@@ -104,6 +115,7 @@ def corrected_6(low: Quantities, high: Quantities, lam: float, c: float, beta: f
     >>> bool(corrected_6(Quantities(G=.1, R=.5), Quantities(G=2., R=1.), lam=1., c=1.))
     False
     """
+    _check(lam, c, beta)
     extra = "" if beta == 1 else " + (beta - 1)(R - R')"
     return Condition(
         "(6) corrected",
@@ -121,6 +133,7 @@ def target_keeps_encoder(high: Quantities, beta: float = 1.0) -> Condition:
     >>> bool(target_keeps_encoder(Quantities(G=.1, J=2.)))
     False
     """
+    positive(beta=beta)
     return Condition("B stays at (I >= c, q = p)", high.G + (beta - 1) * high.R, high.J, "G + (beta - 1) R > J")
 
 
@@ -139,4 +152,5 @@ def collapse_is_equilibrium(lam: float, beta: float = 1.0) -> Condition:
     >>> bool(collapse_is_equilibrium(lam=1.)), bool(collapse_is_equilibrium(lam=1.5))
     (True, False)
     """
+    _check(lam, 1.0, beta)
     return Condition("collapse is an equilibrium", beta, np.nextafter(lam, -np.inf), "beta >= lam")

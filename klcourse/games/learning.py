@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from klcourse.exact.inputs import distribution, non_negative
 from klcourse.games.table import Array, CellIndex, PayoffTable
 
 
@@ -74,6 +75,8 @@ def reply_path(game: PayoffTable, row: int, col: int, steps: int = 1000) -> list
     >>> reply_path(Game([[1., -1.], [-1., 1.]], [[-1., 1.], [1., -1.]]), 0, 0)            # matching pennies
     [(0, 0), (0, 1), (1, 1), (1, 0), (0, 0)]
     """
+    if not (0 <= row < game.a.shape[0] and 0 <= col < game.a.shape[1]):
+        raise ValueError(f"no cell {(row, col)} in a {game.a.shape} table")
     path, seen, still, player = [(row, col)], set(), 0, 0
     for _ in range(steps):
         here, name = path[-1], game.players[player]
@@ -98,6 +101,12 @@ def replicator(game: PayoffTable, x0: ArrayLike, y0: ArrayLike, times: ArrayLike
     >>> x[-1].round(2).tolist()
     [1.0, 0.0]
     """
+    for name, value, size in ("x0", x0, game.a.shape[0]), ("y0", y0, game.a.shape[1]):
+        if distribution(name, value).shape != (size,):
+            raise ValueError(f"{name} must be a mixture of {size} moves, got {np.asarray(value)}")
+    non_negative(times=times)
+    if np.any(np.diff(np.asarray(times, float)) <= 0):
+        raise ValueError(f"times must rise, got {np.asarray(times)}")
     x, y = _nashpy(game).asymmetric_replicator_dynamics(
         x0=np.asarray(x0, float), y0=np.asarray(y0, float), timepoints=np.asarray(times, float)
     )

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from klcourse.exact.discrete import DiscreteVAE
 from klcourse.exact.discrete_optima import squared_distances
+from klcourse.exact.inputs import distribution, known, non_negative
 from klcourse.exact.linear_gaussian import LinearGaussianVAE
 from klcourse.games.game import Game
 from klcourse.games.table import Array
@@ -60,8 +61,12 @@ class Quantities:
 
     def __post_init__(self) -> None:
         for name in ("J", "G", "R", "M"):
+            known(**{name: getattr(self, name)})
             if not getattr(self, name) >= -1e-9:
                 raise ValueError(f"{name} = {getattr(self, name)}: it is a divergence and cannot be negative")
+        known(log_p=self.log_p, L0=0.0 if self.L0 is None else self.L0)
+        if self.I_p is not None and not self.I_p >= -1e-9:
+            raise ValueError(f"I_p = {self.I_p}: it is an information and cannot be negative")
         if self.M > self.R + 1e-9:
             raise ValueError(f"M = {self.M} exceeds R = {self.R}, but R = I + M and I >= 0")
 
@@ -148,6 +153,15 @@ def vae_game(x: Quantities, free: str = "own", encoder: str = "x_free") -> Game:
     )
 
 
+def payoffs_of(f: ArrayLike) -> Array:
+    """f(x, z; π_ij) as a (2, 2) table of numbers. ValueError for another shape, or nan."""
+    known(f=f)
+    f = np.asarray(f, float)
+    if f.shape != (2, 2):
+        raise ValueError(f"f has shape {f.shape}: give f(x, z; π_ij) as a 2 x 2 table")
+    return f
+
+
 def slvae_game(x: Quantities, f: ArrayLike, free: str = "own", encoder: str = "x_free") -> Game:
     """The article's SLVAE matrix: the VAE's plus f(x, z; π_ij), a (2, 2) table. Claims A6, A7.
 
@@ -155,9 +169,7 @@ def slvae_game(x: Quantities, f: ArrayLike, free: str = "own", encoder: str = "x
     >>> [e.names[0] for e in game.equilibria()]
     ['z dependent on x']
     """
-    base, f = vae_game(x, free, encoder), np.asarray(f, float)
-    if f.shape != (2, 2):
-        raise ValueError(f"f has shape {f.shape}: give f(x, z; π_ij) as a 2 x 2 table")
+    base, f = vae_game(x, free, encoder), payoffs_of(f)
     latex = tuple(tuple(f"{base.latex[i][j]} + f(x, z; \\pi_{{{i},{j}}})" for j in (0, 1)) for i in (0, 1))
     return replace(base, a=base.a + f, b=base.b + f, latex=latex, title="SLVAE")
 
@@ -171,12 +183,9 @@ def self_labelling_f(
     With g trained by the article's formula both rows may share g (then f_00 = f_10); the SLCVAE paper trains
     g through the decoder, so the rows have their own.
     """
-    return np.array(
-        [
-            [-lam * float(np.sum(np.asarray(p_D)[:, None] * np.asarray(q) * squared_distances(codes, g))) for q in encoders]
-            for g in labels
-        ]
-    )
+    non_negative(lam=lam)
+    p, tables = distribution("p_D", p_D), [distribution("encoders", q) for q in encoders]
+    return np.array([[-lam * float(np.sum(p[:, None] * q * squared_distances(codes, g))) for q in tables] for g in labels])
 
 
 READINGS = ("per_example", "generative", "aggregate")
@@ -216,7 +225,7 @@ def constrained_game(
             f"reading = {reading!r}, penalty = {penalty!r}: choose reading from {READINGS}, penalty "
             '"written" or "implemented"'
         )
-    if not c > 0 or not lam >= 0 or not beta > 0:
+    if not 0 < c < np.inf or not 0 <= lam < np.inf or not 0 < beta < np.inf:
         raise ValueError(f"c = {c}, lam = {lam}, beta = {beta}: need c > 0, lam >= 0, beta > 0")
     if (matched is not None) != (reading == "aggregate"):
         raise ValueError('give `matched`, two pairs with q(z) = p(z), for the reading "aggregate" and only there')
@@ -311,6 +320,8 @@ def measured_game(
         cells = [[np.asarray(runs[r, col], float).ravel() for col in columns] for r in rows]
     else:
         cells = [[line.ravel() for line in row] for row in np.atleast_3d(np.asarray(runs, float))]
+    if not all(cell.size for row in cells for cell in row):
+        raise ValueError("a cell has no runs: measure it, or leave its row or column out")
     mean = [[cell.mean() for cell in row] for row in cells]
     sd = np.array([[cell.std(ddof=1) if cell.size > 1 else 0.0 for cell in row] for row in cells])
     variance = np.array([[s**2 / cell.size for s, cell in zip(line, row)] for line, row in zip(sd, cells)])

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from klcourse.exact.inputs import numbers
+
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 CellIndex = tuple[int, int]
@@ -76,12 +78,14 @@ class PayoffTable:
         players: tuple[str, str] = ("A", "B"),
         tol: float = 1e-9,
     ) -> None:
-        a = np.array(a, float)
-        b = a.copy() if b is None else np.array(b, float)
+        a = np.array(numbers("a", a))
+        b = a.copy() if b is None else np.array(numbers("b", b))
         infeasible = {} if infeasible is None else infeasible
         if a.ndim != 2 or a.shape != b.shape:
             raise ValueError(f"payoffs have shapes {a.shape} and {b.shape}: give two tables (rows, columns) alike")
         for i, j in infeasible:
+            if not (0 <= i < a.shape[0] and 0 <= j < a.shape[1]):
+                raise ValueError(f"infeasible names the cell {(i, j)} of a {a.shape} table")
             a[i, j] = b[i, j] = np.nan
         open_cells = ~np.isnan(a)
         if (np.isnan(a) != np.isnan(b)).any() or open_cells.sum() + len(infeasible) != a.size:
@@ -90,7 +94,7 @@ class PayoffTable:
         columns = tuple(columns) or tuple(f"column {j}" for j in range(a.shape[1]))
         if (len(rows), len(columns)) != a.shape:
             raise ValueError(f"{len(rows)} row and {len(columns)} column names for a {a.shape} table")
-        if not tol >= 0:
+        if not 0 <= tol < np.inf:
             raise ValueError(f"tol = {tol} must be 0 or more")
         fields = {"a": a, "b": b, "rows": rows, "columns": columns, "latex": latex, "infeasible": infeasible}
         fields |= {"sd": None if sd is None else np.asarray(sd, float), "title": title, "players": players, "tol": tol}

@@ -38,6 +38,7 @@ from klcourse.live.steering import LiveRun, pause_all
 from klcourse.objectives import OBJECTIVES, Knob, Objective, all_knobs, find_objective, knobs_of
 from klcourse.objectives.knobs import SHARED
 from klcourse.runs import Run, build_trainer
+from klcourse.system import is_piped
 from klcourse.training import Trainer
 from klcourse.widgets.frame.base import Widget
 from klcourse.widgets.frame.controls import Choice, Control, Slider, Toggle
@@ -157,7 +158,7 @@ class Cockpit(Widget):
         information, samples = self.run.extras
         ends = np.unique(np.linspace(0, steps, min(steps, MEASUREMENTS) + 1).round().astype(int))
         try:
-            for n in tqdm(np.diff(ends).tolist(), desc="warm-up", leave=False):
+            for n in tqdm(np.diff(ends).tolist(), desc="warm-up", leave=False, disable=is_piped()):
                 if not self.run.start(n, extras=False).wait():
                     break
                 self.run.pause()

@@ -12,11 +12,22 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from klcourse.gaussians import LOG_2PI, gaussian_kl, log_normal, pairwise_log_q, reparameterise
+from klcourse.gaussians import LOG_2PI, gaussian_kl, normal, scaled
 
 from .passes import chunks
 
+EXACT = 1e8  # terms of this size may cancel: double precision leaves 1e-8 nat
 CELLS = 4_000_000  # cells of an (examples x posteriors x dims) table held at a time: 32 MB as float64
+
+
+def check(mu: Tensor, logvar: Tensor) -> None:
+    """ValueError unless mu and logvar are those of at least one posterior each: (N, d) twice, finite."""
+    if mu.dim() != 2 or mu.shape != logvar.shape or not mu.numel():
+        raise ValueError(
+            f"posteriors of shapes {tuple(mu.shape)} and {tuple(logvar.shape)}: give mu and logvar, (N, d) each"
+        )
+    if not (mu.isfinite().all() and logvar.isfinite().all()):
+        raise ValueError("a posterior has a mean or a log-variance that is not finite: training has diverged")
 
 
 class MutualInformation(NamedTuple):
@@ -37,18 +48,26 @@ def mutual_information(mu: Tensor, logvar: Tensor, generator: torch.Generator | 
     >>> round(mi.lower, 3) == round(mi.cap, 3) == 1.386 and mi.upper > mi.cap
     True
     """
+    check(mu, logvar)
     n = len(mu)
     if n < 2:
         raise ValueError(f"mutual information of {n} posterior(s): it needs at least 2")
+    noise = normal(mu.shape, generator).to(mu.device).double()
     mu, logvar = mu.double(), logvar.double()  # squares of near-equal numbers: float32 loses them
-    z = reparameterise(mu, logvar, generator)
+    mu = mu - mu.mean(0)  # where they are does not matter, and far from 0 digits are lost
+    z = mu + (0.5 * logvar).exp() * noise
     precision = (-logvar).exp()
     # sum_k (z_k - mu_k)^2 / var_k, expanded so that it is two matrix products and no (n, N, d) table
     constant = (mu.square() * precision + logvar + LOG_2PI).sum(-1)  # (N,)
-    own = log_normal(z, mu, logvar)  # (N,) log q(z_i|x_i)
+    largest = (z.square().amax(0) * precision.amax(0)).sum()  # of what cancels there
+    expanded = bool(largest < EXACT)
+    own = -0.5 * (noise.square() + logvar + LOG_2PI).sum(-1)  # (N,) log q(z_i|x_i)
     left_out = []  # log of the sum over j other than i
-    for s in chunks(n, CELLS // n):
-        log_q = -0.5 * (z[s].square() @ precision.T - 2 * z[s] @ (mu * precision).T + constant)  # (n, N)
+    for s in chunks(n, CELLS // (n if expanded else n * mu.shape[1])):
+        if expanded:
+            log_q = -0.5 * (z[s].square() @ precision.T - 2 * z[s] @ (mu * precision).T + constant)  # (n, N)
+        else:
+            log_q = pairwise(mu, logvar, noise, s).sum(-1)
         rows = torch.arange(s.stop - s.start)
         log_q[rows, rows + s.start] = -torch.inf
         left_out.append(log_q.logsumexp(1))
@@ -56,6 +75,15 @@ def mutual_information(mu: Tensor, logvar: Tensor, generator: torch.Generator | 
     lower = (own - torch.logaddexp(others, own)).mean().item() + math.log(n)
     upper = (own - others).mean().item() + math.log(n - 1)
     return MutualInformation(lower, upper, math.log(n))
+
+
+def pairwise(mu: Tensor, logvar: Tensor, noise: Tensor, rows: slice) -> Tensor:
+    """log q(z_i|x_j) for the samples z_i = mu_i + std_i noise_i of these rows, latent by latent: (n, N, d), nats.
+
+    The difference z_i - mu_j is (mu_i - mu_j) + std_i noise_i: exact where mu_i = mu_j, however narrow the posteriors are.
+    """
+    difference = (mu[rows, None] - mu) + ((0.5 * logvar[rows]).exp() * noise[rows])[:, None]
+    return -0.5 * (scaled(difference, logvar).square() + logvar + LOG_2PI)
 
 
 def mutual_information_given(
@@ -87,6 +115,7 @@ def rate(mu: Tensor, logvar: Tensor) -> float:
     >>> rate(torch.ones(5, 2), torch.zeros(5, 2))
     1.0
     """
+    check(mu, logvar)
     return gaussian_kl(mu, logvar).mean().item()
 
 
@@ -100,12 +129,13 @@ def total_correlation(mu: Tensor, logvar: Tensor, generator: torch.Generator | N
 
     Zero iff the latents are independent under the aggregate posterior. The first term is capped as I_q is.
     """
+    check(mu, logvar)
     n, d = mu.shape
+    noise = normal(mu.shape, generator).to(mu.device).double()
     mu, logvar = mu.double(), logvar.double()
-    z = reparameterise(mu, logvar, generator)
     total = 0.0
     for s in chunks(n, CELLS // (n * d)):
-        log_q = pairwise_log_q(z[s], mu, logvar)  # (n, N, d)
+        log_q = pairwise(mu, logvar, noise, s)  # (n, N, d)
         joint = log_q.sum(-1).logsumexp(1) - math.log(n)
         product = (log_q.logsumexp(1) - math.log(n)).sum(-1)
         total += (joint - product).sum().item()

@@ -22,6 +22,7 @@ from tqdm.auto import tqdm
 
 from klcourse.gaussians import log_normal, normal, reparameterise
 from klcourse.models import VAE
+from klcourse.system import is_piped
 
 from .passes import chunks, log_px, most_rows, part, posteriors
 
@@ -82,7 +83,7 @@ def importance_weighted(
         if prior_share and size < 2:
             size = samples
         slices = list(chunks(len(x), most_rows(x) // samples))
-        for s in tqdm(slices, desc=f"likelihood, K = {samples}", delay=2, leave=False, disable=not progress):
+        for s in tqdm(slices, desc=f"likelihood, K = {samples}", delay=2, leave=False, disable=not progress or is_piped()):
             log_w = log_weights(
                 model,
                 x[s],
@@ -182,4 +183,6 @@ def perplexity(nll: float, words: float) -> float:
     >>> round(perplexity(nll=2 * math.log(50), words=2))
     50
     """
+    if not (words > 0 and math.isfinite(nll)):
+        raise ValueError(f"nll = {nll} and words = {words}: a perplexity needs finite nats and at least a word")
     return math.exp(nll / words) if nll / words < 700 else math.inf

@@ -22,6 +22,7 @@ from tqdm.auto import tqdm
 from klcourse.data import BOS, EOS, PAD, Dataset, grammar
 from klcourse.gaussians import normal, reparameterise
 from klcourse.models import VAE
+from klcourse.system import is_piped
 
 from .passes import chunks, log_px, posteriors
 
@@ -42,7 +43,9 @@ def diversity(model: VAE, data: Dataset, *, per_condition: int, seed: int = 0, p
         prefix: draw(model, data, per_condition=per_condition, seed=seed, greedy=bool(prefix)) for prefix in ("", "greedy_")
     }
     out = {"label_gap": label_gap(model, data, seed)}
-    with tqdm(total=2 * model.n_labels, desc="comparing sentences", delay=2, leave=False, disable=not progress) as bar:
+    with tqdm(
+        total=2 * model.n_labels, desc="comparing sentences", delay=2, leave=False, disable=not progress or is_piped()
+    ) as bar:
         for prefix, generated in modes.items():
             out |= {prefix + name: value for name, value in score(generated, data, bar.update).items()}
     return out

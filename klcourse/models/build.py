@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+
 from torch import Tensor, nn
 
 from .decoder import Decoder
@@ -11,6 +13,8 @@ from .text import TextDecoder, TextEncoder
 from .vae import VAE
 
 DECODERS = {"image": ("mlp", "ar"), "text": ("lstm",)}  # the first is the default
+
+MEANT = {"pixelcnn": "ar", "autoregressive": "ar", "factorised": "mlp", "factorized": "mlp", "rnn": "lstm"}
 
 
 def build_encoder(
@@ -69,7 +73,9 @@ def build_vae(
     if kind not in DECODERS:
         raise ValueError(f"unknown kind of data {kind!r}: known are {', '.join(DECODERS)}")
     if decoder not in DECODERS[kind]:
-        raise ValueError(f"unknown decoder {decoder!r} for {kind} data: choose {' or '.join(DECODERS[kind])}")
+        close = difflib.get_close_matches(MEANT.get(plain := str(decoder).lower(), plain), DECODERS[kind], n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]!r}? Choose" if close else "choose"
+        raise ValueError(f"unknown decoder {decoder!r} for {kind} data: {hint} {' or '.join(DECODERS[kind])}")
     of_text = {"word_dropout": word_dropout, "dropout": dropout, "embedding": embedding, "layers": layers}
     if kind != "text" and (given := [f"{name}={value}" for name, value in of_text.items() if value > (name == "layers")]):
         raise ValueError(f"{given[0]} needs text: {kind} data has no words; leave it out")

@@ -24,6 +24,9 @@ class Decoder(nn.Module, ABC):
     def cells(self, x: Tensor) -> int:
         """How many numbers log_px holds at a time for one example like x: measuring keeps its memory within bounds by it."""
 
+    def check(self, x: Tensor) -> None:
+        """Raise ValueError unless x are examples that this decoder can have made; one look at all of them."""
+
     def mean(self, h: Tensor) -> Tensor:
         """E[x|h], (B, 784); NotImplementedError for a decoder that has no closed form of it."""
         raise NotImplementedError

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from klcourse.system import is_piped
+
 from .decoder import Decoder
 
 SIDE = 28  # MNIST digits are 28 x 28, stored as rows of 784 pixels
@@ -45,6 +47,17 @@ class SkipMLP(nn.Module):
         return self.out(state)
 
 
+def check_pixels(x: Tensor, most: float = 1.0) -> None:
+    """Raise ValueError unless x are images (N, 784) of numbers from 0 to `most`."""
+    if x.dim() != 2 or x.shape[1] != SIDE * SIDE:
+        raise ValueError(f"images of shape {tuple(x.shape)}: give {SIDE * SIDE} pixels a row, (N, {SIDE * SIDE})")
+    if x.dtype != torch.uint8 and not x.is_floating_point():
+        raise ValueError(f"images of {x.dtype}: give bytes or floats, x.to(torch.uint8); whole numbers are word ids")
+    if len(x) and not (x.min() >= 0 and x.max() <= most):
+        remedy = "draw them with klcourse.data.binarise, or divide by 255" if most == 1 else "give grey values as bytes"
+        raise ValueError(f"pixels from {x.min().item():g} to {x.max().item():g}, where 0 to {most:g} is meant: {remedy}")
+
+
 class FactorisedDecoder(Decoder):
     """p(x|z) = prod_i Bernoulli(x_i; pi_i(z)): pixels are independent once z is known."""
 
@@ -57,6 +70,9 @@ class FactorisedDecoder(Decoder):
 
     def mean(self, h: Tensor) -> Tensor:
         return self.net(h).sigmoid()
+
+    def check(self, x: Tensor) -> None:
+        check_pixels(x)
 
     def cells(self, x: Tensor) -> int:
         return 4 * SIDE * SIDE
@@ -121,6 +137,9 @@ class PixelCNNDecoder(Decoder):
         """What z says to every channel of every layer: (B, d) -> (B, layers + 1, channels)."""
         return self.bias(h).unflatten(-1, (len(self.rest) + 1, -1))  # (B, layers + 1, channels)
 
+    def check(self, x: Tensor) -> None:
+        check_pixels(x)
+
     def cells(self, x: Tensor) -> int:
         return 3 * SIDE * SIDE * self.out.in_channels
 
@@ -132,7 +151,7 @@ class PixelCNNDecoder(Decoder):
         biases = self.biases(h)
         x = h.new_zeros(len(h), 1, SIDE, SIDE)
         u = torch.rand(SIDE, SIDE, len(h), generator=generator).to(h.device)
-        for r in tqdm(range(SIDE), desc="drawing row by row", delay=2, leave=False):
+        for r in tqdm(range(SIDE), desc="drawing row by row", delay=2, leave=False, disable=is_piped()):
             top = max(0, r - self.context_rows)  # rows further up cannot change the answer: 3.5 times less work
             for c in range(SIDE):
                 p = self.logits(x[:, :, top : r + 1], biases)[:, 0, -1, c].sigmoid()

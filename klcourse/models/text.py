@@ -68,6 +68,15 @@ class TextDecoder(Decoder):
         parts = self.start(h).tanh()[None].chunk(2 * (1 + len(self.more)), -1)  # (1, B, hidden) each
         return [(state.contiguous(), cell.contiguous()) for state, cell in zip(parts[::2], parts[1::2])]
 
+    def check(self, x: Tensor) -> None:
+        if x.dim() != 2 or x.is_floating_point() or x.dtype in (torch.bool, torch.uint8):
+            raise ValueError(f"sentences of {x.dtype} and shape {tuple(x.shape)}: give word ids, whole numbers (N, T)")
+        words = self.out.out_features
+        if len(x) and not (x.min() >= 0 and x.max() < words):
+            raise ValueError(f"word ids from {int(x.min())} to {int(x.max())}: the vocabulary has 0 to {words - 1}")
+        if len(x) and not (x != PAD).any(1).all():
+            raise ValueError("a sentence without a word: each row must end in EOS, then PAD")
+
     def cells(self, x: Tensor) -> int:
         layers = 1 + len(self.more)
         return x.shape[1] * (2 * self.out.out_features + 8 * layers * self.lstm.hidden_size)

@@ -48,6 +48,13 @@ class VAE(nn.Module):
             raise ValueError(f"this model is conditional on {self.n_labels} labels: pass y, one label per example")
         return F.one_hot(y, self.n_labels).float()
 
+    def check(self, x: Tensor, y: Tensor | None = None) -> None:
+        """Raise ValueError unless x, and the labels y of a conditional model, are what this model is for."""
+        self.decoder.check(x)
+        if y is not None and self.n_labels:
+            if y.shape != (len(x),) or y.is_floating_point() or not (len(y) and 0 <= y.min() and y.max() < self.n_labels):
+                raise ValueError(f"labels must be {len(x)} whole numbers from 0 to {self.n_labels - 1}, one an example")
+
     def encode(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The parameters of q(z|x): mu, logvar, (B, d) each."""
         mu, logvar = self.encoder(x, self.label_code(y, len(x))).chunk(2, dim=-1)

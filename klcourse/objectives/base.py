@@ -263,9 +263,16 @@ def find_objective(name: str) -> type[Objective]:
             raise ValueError(f"{name} is no objective: write `class {attribute}(Objective)`")
         return found
     names = [*OBJECTIVES, *(alias for cls in OBJECTIVES.values() for alias in cls.aliases)]
-    close = difflib.get_close_matches(name, names, n=1)
+    meant = {re.sub(r"[\W_]", "", word.lower()): cls.name for cls in OBJECTIVES.values() for word in words_for(cls)}
+    plain = re.sub(r"[\W_]", "", name.lower())
+    close = [meant[plain]] if plain in meant else difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
     hint = f"Did you mean {close[0]!r}?" if close else f"Choose one of {', '.join(OBJECTIVES)}, or a dotted name"
     raise ValueError(f"unknown objective {name!r}. {hint}")
+
+
+def words_for(cls: type[Objective]) -> tuple[str, ...]:
+    """What people may call an objective by: its names, its class, its title."""
+    return (cls.name, *cls.aliases, cls.__name__, cls.title)
 
 
 def import_from_here(module: str) -> Any:

@@ -7,6 +7,7 @@ objective says everything about its knobs once, where they are defined.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -63,7 +64,8 @@ class Knob:
             return "a word" if self.kind is str else "True or False"
         number = "a whole number" if self.kind is int else "a finite number"
         if self.high < math.inf:
-            return f"{number.replace('finite ', '')} from {self.low:g} to {self.high:g}"
+            high = f"{self.high}" if isinstance(self.high, int) else f"{self.high:g}"
+            return f"{number.replace('finite ', '')} from {self.low:g} to {high}"
         return f"{number} {'above' if self.above else '>='} {self.low:g}"
 
     def check(self, name: str, value: Any, owner: str = "") -> Any:
@@ -76,11 +78,12 @@ class Knob:
         """
         item = getattr(value, "item", None)
         if callable(item) and getattr(value, "ndim", 0) == 0:  # a number of NumPy or PyTorch
-            value = item()
+            with suppress(RuntimeError, ValueError):  # one without a value, such as on the device meta
+                value = item()
         if self.kind in (str, bool):
             good = isinstance(value, self.kind) and (not self.choices or value in self.choices)
         else:
-            good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+            good = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e308
             good = good and self.low <= value <= self.high and not (self.above and value == self.low)
             good = good and (self.kind is float or value == int(value))
         if not good:

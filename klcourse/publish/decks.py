@@ -27,6 +27,7 @@ from nbformat import NotebookNode
 from klcourse.publish import plans
 from klcourse.publish.normalise import find
 from klcourse.publish.slides import assign
+from klcourse.system import print_anything
 
 HERE = Path(__file__).parent
 OUT = HERE.parents[1] / "build" / "slides"
@@ -111,6 +112,7 @@ def write(notebook: NotebookNode, name: str, out: Path = OUT, code: bool = False
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line; 1 if a notebook is not known or a package is missing."""
+    print_anything()
     parser = argparse.ArgumentParser(description="Build reveal.js decks that need no network.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="for example 01_elbo; default: all")
     parser.add_argument("--code", action="store_true", help="show the code of every cell")

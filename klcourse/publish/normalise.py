@@ -27,6 +27,7 @@ from klcourse.notebook import PROFILES
 from klcourse.publish.cost import Cost, peak_mib, table
 from klcourse.publish.rules import KERNELSPEC, WIDGET_VIEW, problems
 from klcourse.publish.slides import assign
+from klcourse.system import print_anything
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 QUICK = 'PROFILE = "quick"'
@@ -155,6 +156,7 @@ def find(names: list[str]) -> list[Path]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line; 1 if any notebook failed or broke a rule."""
+    print_anything()
     parser = argparse.ArgumentParser(description="Run notebooks in place and store their outputs.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="for example 01_elbo; default: all")
     parser.add_argument("--profile", choices=PROFILES, default="quick")

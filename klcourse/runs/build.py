@@ -23,7 +23,7 @@ def build_trainer(config: Run, data: Dataset) -> Trainer:
 
     Raises RunError if the configuration does not fit the data.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else config.device
+    device = device_of(config.device)
     image = data.kind == "image"
     grey = config.binarisation == "dynamic"
     if grey and data.grey_train is None:
@@ -92,6 +92,33 @@ def build_trainer(config: Run, data: Dataset) -> Trainer:
             )
         except ValueError as error:
             raise RunError(str(error)) from None
+
+
+def available(name: str) -> bool:
+    """Whether a run may compute on the device of that name here."""
+    kind, _, index = name.partition(":")
+    if kind == "cuda":
+        return torch.cuda.is_available() and (not index or (index.isdigit() and int(index) < torch.cuda.device_count()))
+    return name in ("auto", "cpu", "cpu:0")
+
+
+def device_of(name: str) -> torch.device:
+    """The device of that name; "auto" is a GPU where there is one. Raises RunError for one that is not there.
+
+    >>> device_of("cpu")
+    device(type='cpu')
+    >>> device_of("gpu")
+    Traceback (most recent call last):
+    ...
+    klcourse.runs.config.RunError: device = gpu is not known: choose cpu, ...
+    """
+    if not available(name):
+        known = [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+        what = "is not here" if name.partition(":")[0] in ("cuda", "mps") else "is not known"
+        raise RunError(f"device = {name} {what}: choose {', '.join(['cpu', *known])} or auto")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
 
 
 def tensors(data: Dataset, part: str, config: Run, device) -> tuple[Tensor, Tensor | None]:

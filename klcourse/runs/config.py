@@ -60,7 +60,7 @@ class Run:
         None, "epochs without progress on the validation part before the learning rate is halved", above=True
     )
     halvings: int = setting(4, "how often it is halved before patience ends and training stops; the best weights are kept")
-    seed: int = setting(0, "decides initial weights, data order and noise")
+    seed: int = setting(0, "decides initial weights, data order and noise", high=2**63 - 1)
     latent_dim: int | None = setting(None, "number of latents d (default: 16 for images, 32 for text)", above=True)
     hidden: int | None = setting(None, "units per layer (default: 200 for images, 256 for text)", above=True)
     batch_size: int | None = setting(None, "examples per mini-batch (default: 50 for images, 100 for text)", above=True)

@@ -4,41 +4,98 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import platform
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
 from klcourse.data import Dataset
-from klcourse.system import write_atomically
+from klcourse.seals import FILES, Altered, checksums, read_sealed, sealed
+from klcourse.system import Busy, locked, reason, remove_leftovers, write_atomically
 from klcourse.training import MEASURED, STEP_MEANS, Trainer
 from klcourse.version import __version__
 
 from .config import Run, RunError
 
-CHECKPOINT, WEIGHTS, SCORES = "checkpoint.safetensors", "model.safetensors", "scores.npz"
+CHECKPOINT, WEIGHTS, SCORES, RECORD = "checkpoint.safetensors", "model.safetensors", "scores.npz", "run.json"
+RESULTS = ("metrics.json", "history.csv", SCORES)  # what the record of a finished run speaks for
 DISTRIBUTIONS = ("torch", "numpy", "safetensors")  # whose versions a run records
 
 
-def prepare_folder(out: Path, config: Run, resume: bool) -> None:
-    """Make the folder; refuse one that holds another run."""
+class DamagedRun(RunError):
+    """Files of a run are not what was written; the message says which, and what to do."""
+
+
+@contextmanager
+def held(out: Path) -> Iterator[None]:
+    """A block in which the folder of a run is this process's alone, without what killed writers left there.
+
+    Raises RunError if another one is at work in it, and for whatever the disk refuses within the block.
+    """
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        with locked(out):
+            remove_leftovers(out)
+            yield
+    except Busy as error:
+        raise RunError(
+            f"another run ({error.process}) is at work in {out}: wait for it, stop it, or choose another --out"
+        ) from None
     except OSError as error:
-        raise RunError(f"cannot write to {out}: {error.strerror}; choose another --out") from None
-    path = out / "run.json"
-    if not path.exists():
-        return
-    if not resume:
+        raise RunError(
+            f"cannot write to {out}: {reason(error)}; make room, or choose another --out. What is whole there stays, and "
+            "--resume goes on from it"
+        ) from error
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """A run's run.json; None where there is none. Raises DamagedRun if it is not what was written."""
+    try:
+        return read_sealed(folder / RECORD)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except Altered as error:
+        raise DamagedRun(f"{error}: start afresh with another --out, or remove the folder") from None
+    except OSError as error:
+        raise DamagedRun(f"cannot read {folder / RECORD}: {reason(error)}; choose another --out") from None
+
+
+def prepare_folder(out: Path, config: Run, resume: bool) -> None:
+    """Refuse a folder that holds another run.
+
+    If run.json is damaged and a checkpoint is there, that one says what run it is of.
+    """
+    path = out / RECORD
+    if not resume and os.path.lexists(path):
         raise RunError(f"{out} holds a run already: continue it with --resume, or choose another --out")
-    now, then = config.as_dict(), Run(**json.loads(path.read_text())["config"]).as_dict()
-    changed = [k for k in now | then if k != "epochs" and now.get(k) != then.get(k)]
-    if changed or config.epochs < then["epochs"]:
-        differ = ", ".join(f"{k} was {then.get(k)}, is {now.get(k)}" for k in changed or ["epochs"])
+    try:
+        record = read_record(out)
+        if record is not None:
+            same_run(out, config, record.get("config", {}))
+    except DamagedRun:
+        if not (out / CHECKPOINT).is_file():
+            raise
+        if path.is_dir():
+            raise RunError(f"{path} is a folder: move it away, or choose another --out") from None
+
+
+def same_run(out: Path, config: Run, then: dict[str, Any]) -> None:
+    """RunError unless a run may go on with these settings where one with those of `then` was stopped."""
+    try:
+        recorded = Run(**then)
+    except (RunError, TypeError) as error:
+        raise DamagedRun(f"{out / RECORD} is no record of a run ({error}): start afresh with another --out") from None
+    now, before = config.as_dict(), recorded.as_dict()
+    changed = [k for k in now | before if k != "epochs" and now.get(k) != before.get(k)]
+    if changed or config.epochs < before["epochs"]:
+        differ = ", ".join(f"{k} was {before.get(k)}, is {now.get(k)}" for k in changed or ["epochs"])
         raise RunError(
             f"cannot resume {out} with another configuration ({differ}): repeat the first one, or choose another --out"
         )
@@ -76,8 +133,8 @@ def write_json(path: Path, content: dict) -> None:
 def write_run_json(out: Path, config: Run, trainer: Trainer, data: Dataset, seconds: float, finished: bool) -> None:
     """Where the numbers come from and what they cost."""
     device = next(trainer.model.parameters()).device
-    write_json(
-        out / "run.json",
+    write_record(
+        out / RECORD,
         {
             "config": config.as_dict(),
             "data": {
@@ -99,8 +156,20 @@ def write_run_json(out: Path, config: Run, trainer: Trainer, data: Dataset, seco
             "seconds": round(seconds, 2),
             "peak_memory_mib": peak_memory_mib(),
             "finished": finished,
-        },
+        }
+        | ({FILES: checksums(out, RESULTS)} if finished else {}),
     )
+
+
+def write_record(path: Path, record: dict[str, Any]) -> None:
+    """Write a record with its seal, atomically."""
+    write_json(path, sealed(record))
+
+
+def vouch(out: Path, names: Sequence[str]) -> None:
+    """Put the checksums of files that came later into the record of a run."""
+    record = read_record(out) or {}
+    write_record(out / RECORD, record | {FILES: record.get(FILES, {}) | checksums(out, names)})
 
 
 def peak_memory_mib() -> int | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,15 +18,20 @@ from klcourse import measure
 from klcourse.data import Dataset
 from klcourse.models import VAE
 from klcourse.objectives import Objective
-from klcourse.training import Trainer, TrainingDiverged
+from klcourse.training import CheckpointError, Trainer, TrainingDiverged
 
 from .build import build_trainer, tensors
 from .config import Run, RunError
 from .files import (
     CHECKPOINT,
+    RECORD,
+    DamagedRun,
+    held,
     history_frame,
     last_good,
     prepare_folder,
+    read_record,
+    same_run,
     write_history,
     write_json,
     write_run_json,
@@ -50,11 +57,11 @@ SUMMARY = (
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C stopped a run after a whole step; `run` holds what there was by then."""
+    """Ctrl-C, or another `signal` to end, stopped a run after a whole step; `run` holds what there was by then."""
 
-    def __init__(self, message: str, run: Trained):
+    def __init__(self, message: str, run: Trained, signum: int = signal.SIGINT):
         super().__init__(message)
-        self.run = run
+        self.run, self.signal = run, signum
 
 
 @dataclass
@@ -120,7 +127,20 @@ def train(
     """
     if objective is not None:
         config = config.with_objective(objective)
-    out = None if out is None else Path(out)
+    if out is None:
+        return _train(config, None, resume, data, progress, checkpoint_every)
+    if not str(out).strip():
+        raise RunError(f"out = {str(out)!r} names no folder: give one, such as runs/first")
+    if checkpoint_every < 1:
+        raise RunError(f"checkpoint_every = {checkpoint_every}: choose 1 or more steps")
+    with held(Path(out)):
+        return _train(config, Path(out), resume, data, progress, checkpoint_every)
+
+
+def _train(
+    config: Run, out: Path | None, resume: bool, data: Dataset | None, progress: bool, checkpoint_every: int
+) -> Trained:
+    """`train`, in a folder that is held."""
     checkpoint = None if out is None else out / CHECKPOINT
     if out is not None:
         prepare_folder(out, config, resume)
@@ -133,22 +153,17 @@ def train(
 
     def save() -> None:
         if out is not None:
-            trainer.save(out / CHECKPOINT, seconds=seconds(), fingerprint=data.fingerprint)
+            more = {"seconds": seconds(), "fingerprint": data.fingerprint, "config": config.as_dict()}
+            trainer.save(out / CHECKPOINT, **more)
             write_history(out, trainer.history)
 
     def on_step(trainer: Trainer) -> None:
         if trainer.steps % checkpoint_every == 0:
             save()
 
-    if resume and checkpoint is not None and checkpoint.exists():
-        extra = trainer.load(checkpoint)
-        before = extra["seconds"]
-        if extra["fingerprint"] != data.fingerprint:
-            raise RunError(
-                f"{out} was trained on data {extra['fingerprint']}, now {data.name} is {data.fingerprint}: "
-                "the installed packages or the file changed; start afresh with another --out"
-            )
-    if out is not None:
+    if out is not None and checkpoint is not None:
+        if resume and os.path.lexists(checkpoint):
+            before = go_on_from(checkpoint, out, config, trainer, data)
         write_run_json(out, config, trainer, data, seconds(), finished=False)
     try:
         finished = trainer.fit(config.epochs, progress=progress, on_step=None if out is None else on_step)
@@ -157,20 +172,45 @@ def train(
         remedy = "Try a smaller learning rate (--lr), or smaller lam and beta."
         raise TrainingDiverged(f"{error}. {last_good(checkpoint)} {remedy}") from None
     result = Trained(config, trainer.model, history_frame(trainer.history), {}, data, trainer, seconds())
+    go_on = f"go on with --resume --out {out}" if out else "its .run holds what there is; trainer.fit() goes on"
     if not finished:
-        go_on = f"go on with --resume --out {out}" if out else "its .run holds what there is; trainer.fit() goes on"
         raise Interrupted(
-            f"stopped after step {trainer.steps} of {config.epochs * trainer.steps_per_epoch}: {go_on}", result
+            f"stopped after step {trainer.steps} of {config.epochs * trainer.steps_per_epoch}: {go_on}",
+            result,
+            trainer.interrupted,
         )
     trainer.use_best()
     trainer.model.eval()  # as whoever measures or samples next needs it; a further step switches back
-    result.measure(progress)
+    try:
+        result.measure(progress)
+    except KeyboardInterrupt:
+        raise Interrupted(f"stopped while the trained model was measured: {go_on}", result) from None
     result.seconds = seconds()
     if out is not None:
         write_json(out / "metrics.json", result.metrics)
         write_scores(out, result.scores)
         write_run_json(out, config, trainer, data, result.seconds, finished=True)
     return result
+
+
+def go_on_from(checkpoint: Path, out: Path, config: Run, trainer: Trainer, data: Dataset) -> float:
+    """Load the checkpoint of a run into its trainer; returns the seconds it had taken. RunError if it is of another run."""
+    try:
+        extra = trainer.load(checkpoint)
+    except CheckpointError as error:
+        raise DamagedRun(
+            f"{error}. Start afresh with another --out; or remove that file, and --resume trains from the first step"
+        ) from None
+    if "config" in extra:
+        same_run(out, config, extra["config"])
+    elif not read_record(out):
+        raise DamagedRun(f"{checkpoint} does not say of which run it is, and {out / RECORD} is gone: choose another --out")
+    if extra["fingerprint"] != data.fingerprint:
+        raise RunError(
+            f"{out} was trained on data {extra['fingerprint']}, now {data.name} is {data.fingerprint}: "
+            "the installed packages or the file changed; start afresh with another --out"
+        )
+    return extra["seconds"]
 
 
 def summary(runs: dict[str, Trained], columns: tuple[str, ...] = SUMMARY) -> pd.DataFrame:

@@ -9,25 +9,26 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors import safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from klcourse.data import Dataset
+from klcourse.seals import altered
 from klcourse.studies import kept_models, load_provenance, load_study, settings
+from klcourse.training import CheckpointError
+from klcourse.training.checkpoint import seal, unseal
 
-from .build import build_trainer
+from .build import available, build_trainer
 from .config import Run, RunError
-from .files import CHECKPOINT, WEIGHTS, history_frame
-from .trained import Trained
+from .files import CHECKPOINT, WEIGHTS, DamagedRun, history_frame, read_record
+from .trained import Trained, go_on_from
 
 
 def weights(run: Trained) -> bytes:
     """The model's weights as safetensors, without what only training needs; `load` reads them."""
-    tensors = {name: tensor.cpu().contiguous() for name, tensor in run.model.state_dict().items()}
-    return save(tensors, {"config": json.dumps(run.config.as_dict()), "fingerprint": run.data.fingerprint})
+    return seal(run.model.state_dict(), {"config": json.dumps(run.config.as_dict()), "fingerprint": run.data.fingerprint})
 
 
+ABOUT = ("config", "fingerprint")  # texts in a file of weights
 SCALE, MANY = "/scale", 4_096  # of a tensor in eight bits; tensors smaller than that are not worth it
 
 
@@ -37,8 +38,7 @@ def smaller(path: str | Path, bits: int = 16) -> bytes:
     In eight bits every row of a matrix becomes whole numbers from -127 to 127 and a scale; what is small stays in half
     precision. On small models of digits and text metrics moved by .015 nat at most. What half precision cannot hold stays.
     """
-    with safe_open(path, framework="pt") as file:
-        meta, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+    tensors, meta = unseal(Path(path))
     found = {}
     for name, tensor in tensors.items():
         small = tensor.half() if tensor.is_floating_point() else tensor
@@ -47,7 +47,7 @@ def smaller(path: str | Path, bits: int = 16) -> bytes:
             largest = tensor.abs().amax(tuple(range(1, tensor.dim())), keepdim=True)
             scale = found[name + SCALE] = (largest.float() / 127).clamp_min(1e-30)
             found[name] = (tensor / scale).round().clamp(-127, 127).to(torch.int8)
-    return save(found, meta)
+    return seal(found, meta)
 
 
 def whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -81,6 +81,9 @@ def load_model(study: str, method: str | int, folder: str | Path | None = None, 
         raise ValueError(f"study {study} keeps {what}: choose one of {known}")
     row = rows.iloc[0]
     found = load(kept[int(row["run"])], data)
+    stored = next(each["config"] for each in load_provenance(study, folder)["runs"] if each["run"] == int(row["run"]))
+    if Run(**stored).identity() != found.config.identity():
+        raise DamagedRun(f"{kept[int(row['run'])]} holds the model of another run: {found.config}")
     shown = set(found.config.as_dict()) | set(load_provenance(study, folder)["varies"]) | {"run", "method", "style"}
     found.metrics = {k: float(v) for k, v in row.items() if k not in shown and isinstance(v, numbers.Real) and pd.notna(v)}
     return found
@@ -102,16 +105,24 @@ def load(path: str | Path, data: Dataset | None = None) -> Trained:
     path = Path(path)
     folder, kept = (path, path / WEIGHTS) if path.is_dir() else (path.parent, path)
     checkpoint = folder / CHECKPOINT
-    if kept.is_file():
-        with safe_open(kept, framework="pt") as file:
-            meta, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
-        config, fingerprint = Run(**json.loads(meta["config"])), meta["fingerprint"]
-    elif checkpoint.is_file() and (folder / "run.json").is_file():
-        record, tensors = json.loads((folder / "run.json").read_text(encoding="utf-8")), None
-        config, fingerprint = Run(**record["config"]), record["data"]["fingerprint"]
-    else:
-        raise RunError(f"no trained run at {path}: give a folder that `klcourse run --out` wrote, or a {WEIGHTS}")
-    if config.device == "cuda" and not torch.cuda.is_available():
+    tensors = None
+    try:
+        record = read_record(folder)
+        if kept.is_file():
+            tensors, meta = unseal(kept, ABOUT)
+            config, fingerprint = Run(**json.loads(meta["config"])), meta["fingerprint"]
+        elif checkpoint.is_file() and record:
+            config, fingerprint = Run(**record["config"]), record["data"]["fingerprint"]
+        else:
+            raise RunError(f"no trained run at {path}: give a folder that `klcourse run --out` wrote, or a {WEIGHTS}")
+    except CheckpointError as error:
+        raise DamagedRun(f"{error}: train the model anew") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedRun(f"{path} holds no run of this course ({error}): train the model anew") from None
+    if path.is_dir() and record and (bad := altered(folder, record)):
+        raise DamagedRun(f"{folder / bad[0]} is not what was written: measure the run again with --resume, or train it anew")
+    recorded = config
+    if not available(config.device):
         config = replace(config, device="auto")  # trained elsewhere
     data = config.load_data() if data is None else data
     if data.fingerprint != fingerprint:
@@ -121,10 +132,13 @@ def load(path: str | Path, data: Dataset | None = None) -> Trained:
         )
     trainer = build_trainer(config, data)
     if tensors is None:
-        trainer.load(checkpoint)
+        go_on_from(checkpoint, folder, recorded, trainer, data)
         trainer.use_best()
     else:
-        trainer.model.load_state_dict(whole(tensors))
+        try:
+            trainer.model.load_state_dict(whole(tensors))
+        except RuntimeError as error:
+            raise DamagedRun(f"{kept} holds the weights of another model: {error}") from None
     metrics, history = folder / "metrics.json", folder / "history.csv"
     return Trained(
         config,

@@ -16,18 +16,25 @@ import json
 import tomllib
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from klcourse.objectives import canonical
+from klcourse.objectives import all_knobs, canonical
+from klcourse.seals import FILES, SEAL, Altered, checksum_of, checksums, read_sealed, sealed
+from klcourse.system import reason, write_atomically
 
 from .scores import read_scores
 
 RESULTS = Path(__file__).parents[2] / "notebooks" / "results"
 """Where a checkout keeps its studies."""
+
+
+WORDS = ("name", "role", "data", "decoder", "objective", "binarisation", "device")
+"""Columns of a study's table that hold words, beside the knobs that do."""
 
 
 class StudyError(Exception):
@@ -57,7 +64,7 @@ class Study(pd.DataFrame):
         if self._source is None or "run" not in self:
             raise StudyError("this table is of no stored study: load_study(...) gives one whose scores are known")
         study, folder = self._source
-        path = find(study, "_scores.npz", folder)
+        path = own(study, "_scores.npz", folder)
         keys = {each["run"]: each["key"] for each in load_provenance(study, folder)["runs"]}
         try:
             return read_scores(path, {run: keys[run] for run in self["run"].unique()}, name)
@@ -78,7 +85,7 @@ def load_study(name: str, folder: str | Path | None = None) -> Study:
     ...
     klcourse.studies.read.StudyError: unknown study 'phase_digram': choose one of beta_curve, ...
     """
-    table = Study(pd.read_csv(find(name, ".csv", folder)))
+    table = Study(read_table(own(name, ".csv", folder)))
     table._source = name, RESULTS if folder is None else Path(folder)
     if "objective" in table:  # stored tables keep the names of their time
         table["objective"] = table["objective"].map(canonical)
@@ -96,7 +103,7 @@ def load_history(name: str, folder: str | Path | None = None) -> pd.DataFrame:
     before there was one, of test examples); `train_rate`, `train_distortion`, `duty` and `lam` are means over the training
     steps since the row before. Raises StudyError as `load_study` does.
     """
-    return pd.read_csv(find(name, "_history.csv", folder))
+    return read_table(own(name, "_history.csv", folder))
 
 
 def load_samples(name: str, folder: str | Path | None = None) -> dict[int, dict]:
@@ -106,7 +113,7 @@ def load_samples(name: str, folder: str | Path | None = None) -> dict[int, dict]
     from the posterior of the `originals`, the first test examples. A conditional model has their "labels" too, which
     it was given for both. Raises StudyError as `load_study` does.
     """
-    found = json.loads(find(name, "_samples.json", folder).read_text(encoding="utf-8"))
+    found = json.loads(own(name, "_samples.json", folder).read_text(encoding="utf-8"))
     kinds = ("samples", "reconstructions", "originals")
     read: dict[str, Callable[[Any], Any]] = {"image": unpack, "text": list}
     return {
@@ -121,7 +128,54 @@ def load_provenance(name: str, folder: str | Path | None = None) -> dict:
     `command` is a line for the shell, `seconds` the time of all runs, `rows` how many there are, `failed` those that failed,
     `runs` the settings of each.
     """
-    return json.loads(find(name, ".json", folder).read_text(encoding="utf-8"))
+    path = find(name, ".json", folder)
+    try:
+        record = read_sealed(path)
+    except OSError as error:
+        raise StudyError(f"cannot read {path}: {reason(error)}") from None
+    except Altered as error:
+        raise StudyError(f"{error}: take it from where it came from again, or make it with {command(name)}") from None
+    return {key: value for key, value in record.items() if key != SEAL}
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A table of runs as it was written: numbers to the last digit, words as they are, be they NA, nan or 1.
+
+    Only what is empty is missing.
+    """
+    try:
+        columns = pd.read_csv(path, nrows=0).columns
+        words = {*WORDS, *(name for name, users in all_knobs().items() if any(each.kind is str for each in users.values()))}
+        kinds: dict[Any, Any] = {name: str for name in columns if name in words}
+        return pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""])
+    except (OSError, ValueError) as error:  # pandas' own errors are of the second kind
+        raise StudyError(f"{path} cannot be read as a table: {error}") from None
+
+
+def own(name: str, ending: str, folder: str | Path | None) -> Path:
+    """The path of a file of a study; StudyError if it is not there, or not what the study's record was written with."""
+    path, record = find(name, ending, folder), load_provenance(name, folder)
+    if (kept := record.get(FILES, {}).get(path.name)) is None and FILES not in record:
+        return path  # of a time without checksums
+    try:
+        if checksum_of(path) == kept:
+            return path
+    except OSError as error:
+        raise StudyError(f"cannot read {path}: {reason(error)}") from None
+    raise StudyError(
+        f"{path} is not what {name}.json was written with: take both from where they came from again, "
+        f"or make them with {command(name)}"
+    )
+
+
+ENDINGS = (".csv", "_history.csv", "_samples.json", "_scores.npz", "_free.csv")
+"""Of the files whose checksums a study's record holds."""
+
+
+def seal(name: str, record: dict[str, Any], folder: Path) -> None:
+    """Write NAME.json, with the checksums of the files beside it as they are now. Raises OSError."""
+    whole = sealed(record | {FILES: checksums(folder, [f"{name}{ending}" for ending in ENDINGS])})
+    write_atomically(folder / f"{name}.json", (json.dumps(whole, indent=2) + "\n").encode())
 
 
 def kept_models(name: str, folder: str | Path | None = None) -> dict[int, Path]:
@@ -152,10 +206,11 @@ def find(name: str, ending: str, folder: str | Path | None) -> Path:
     """The path of a study's file; StudyError if it is not there."""
     folder = RESULTS if folder is None else Path(folder)
     path = folder / f"{name}{ending}"
-    if path.is_file():
-        return path
+    with suppress(OSError):  # a name that is too long for a file
+        if path.is_file():
+            return path
     known = sorted(grid.stem for grid in RESULTS.glob("*.toml"))
-    if name not in known and not (folder / f"{name}.csv").is_file():
+    if name not in known and not (len(name) < 200 and (folder / f"{name}.csv").is_file()):
         raise StudyError(f"unknown study {name!r}: choose one of {', '.join(known)}")
     what = {"_history.csv": "history", "_samples.json": "samples", "_scores.npz": "scores", "_models": "keep"}.get(ending)
     if what and name in known and not stored(name).get(what):

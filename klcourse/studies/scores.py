@@ -8,6 +8,7 @@ examples are taken off, as whole numbers, low bytes and high bytes apart: compre
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -50,18 +51,23 @@ def unpack_scores(content: bytes) -> dict[str, dict[str, dict[str, np.ndarray]]]
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         for entry in arrays.files:
             if entry.endswith("/keys"):
-                fingerprint, name, _ = entry.split("/")
+                fingerprint, _, name = entry.removesuffix("/keys").partition("/")
                 rows = spread({part: arrays[f"{fingerprint}/{name}/{part}"] for part in PARTS})
+                if (far := f"{fingerprint}/{name}/{FAR}") in arrays:
+                    i, j, values = arrays[far]
+                    rows[i.astype(int), j.astype(int)] = values
                 found.setdefault(fingerprint, {})[name] = dict(zip(arrays[entry].tolist(), rows))
     return found
 
 
+FAR, MOST = "far", 1e6  # (3, n): row, column and value of what does not fit: infinities, and more nats than anybody measures
 PARTS = ("examples", "runs", "low", "high", "more")
 
 
 def squeeze(scores: np.ndarray) -> dict[str, np.ndarray]:
     """Scores (runs, N) as whole steps: means of examples and of runs, and the rest, byte by byte."""
-    finite = np.isfinite(scores)
+    finite = np.abs(scores) < MOST  # neither of nan
+    far = np.nonzero(~finite & ~np.isnan(scores))
     whole = np.where(finite, np.rint(np.where(finite, scores, 0.0) / STEP), MISSING).astype(np.int64)
     known = np.where(finite, whole, 0)
     examples = known.mean(0).round().astype(np.int32)
@@ -71,7 +77,8 @@ def squeeze(scores: np.ndarray) -> dict[str, np.ndarray]:
     parts = {"low": unsigned & 0xFF, "high": (unsigned >> 8) & 0xFF}
     more = (unsigned >> 16).astype(np.uint32)
     found = {name: part.astype(np.uint8) for name, part in parts.items()}
-    return {"examples": examples, "runs": runs} | found | {"more": more}
+    beyond = {FAR: np.array([*far, scores[far]], dtype=float)} if far[0].size else {}
+    return {"examples": examples, "runs": runs} | found | {"more": more} | beyond
 
 
 def spread(packed: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -121,5 +128,8 @@ def derived(names: Mapping[str, Mapping[str, np.ndarray]], name: str) -> Mapping
 
 @lru_cache(maxsize=4)
 def read_file(path: Path, changed: int) -> dict[str, dict[str, dict[str, np.ndarray]]]:
-    """A file of scores, kept in memory until it changes."""
-    return unpack_scores(path.read_bytes())
+    """A file of scores, kept in memory until it changes. ValueError for one that is damaged."""
+    try:
+        return unpack_scores(path.read_bytes())
+    except (zipfile.BadZipFile, KeyError, EOFError, OSError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from None

@@ -15,8 +15,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = f"{parser.epilog}\n\n{grid_files.__doc__}"
     parser.add_argument("grid", metavar="GRID.toml", help="what to run; an example is below")
-    parser.add_argument("--out", required=True, type=Path, help="folder for the runs and the table; the same again goes on")
-    parser.add_argument("--table", type=Path, help="copy the finished table there too, such as notebooks/results")
+    parser.add_argument(
+        "--out", required=True, type=folder, help="folder for the runs and the table; the same again goes on"
+    )
+    parser.add_argument("--table", type=folder, help="copy the finished table there too, such as notebooks/results")
     parser.add_argument("--backend", choices=["loky", "dask"], default="loky", help="local processes, or a dask cluster")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of the dask cluster, such as tcp://127.0.0.1:8786")
     parser.add_argument("--jobs", type=positive, help="local processes at a time (default: one a core)")
@@ -24,6 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--adopt", nargs="+", default=[], metavar="DIR", help="copy finished runs found there")
     parser.add_argument("--dry-run", action="store_true", help="list the runs and what is left, do nothing")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def folder(text: str) -> Path:
+    """The path of a folder, which has a name."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} names no folder: give one, such as runs/first")
+    return Path(text)
 
 
 def positive(text: str) -> int:
@@ -61,7 +70,7 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"{result.table / grid.name}.csv: {total - result.missing} runs{missing}")
     if result.stopped:
         print(f"klcourse sweep: stopped, nothing is lost{missing}; the same command goes on", file=sys.stderr)
-        return 130
+        return 128 + result.signal
     if result.failed:
         print("each failed run's folder in --out has an error.txt; the same command tries them again", file=sys.stderr)
     return 1 if result.failed else 0

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import joblib
 
-from klcourse.system import write_atomically
+from klcourse.runs.files import CHECKPOINT
+from klcourse.system import reason, remove_leftovers, write_atomically
 
 from .cluster import BackendError, cluster, connect
-from .folder import FolderError, adopt, finished, locked, prepare
+from .folder import FolderError, adopt, finished, held, prepare, set_aside
 from .gather import gather
 from .grid import Grid, GridError, GridRun, read_grid
 from .keep import copy_models, keep_models
@@ -22,19 +23,21 @@ from .progress import Progress, in_words, seconds_left
 from .stop import Stop, stop_on_interrupt
 from .worker import Outcome, Task
 
+AGE = 3600.0  # seconds after which nobody still writes a file
 SweepError = (GridError, FolderError, BackendError)
 """What a sweep raises when it cannot be done; the message says why and what to do."""
 
 
 @dataclass
 class Result:
-    """How a sweep ended: where the table is, how many runs it lacks, which failed, whether Ctrl-C stopped it."""
+    """How a sweep ended: where the table is, how many runs it lacks, which failed, the signal that stopped it if one did."""
 
     grid: Grid
     table: Path
     missing: int = 0
     failed: dict[GridRun, str] = field(default_factory=dict)
     stopped: bool = False
+    signal: int = 0
 
 
 def sweep(
@@ -60,19 +63,22 @@ def sweep(
     table = out if table is None else Path(table)
     keys, steps = prepare(grid)
     with ExitStack() as stack:
-        token = stack.enter_context(locked(out))
+        token = stack.enter_context(held(out))
         client = stack.enter_context(connect(scheduler)) if scheduler else None
         try:
             table.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise FolderError(f"cannot write to {table}: {error.strerror}; choose another --table") from None
+            raise FolderError(f"cannot write to {table}: {reason(error)}; choose another --table") from None
+        remove_leftovers(table, older=AGE)
         runs, result = out / "runs", Result(grid, out)
         todo = distinct(keys)
         if adopted := adopt([Path(place) for place in adopt_from], todo, runs, grid):
             print(f"{adopted} finished runs copied")
         for key, run in todo.items():
             if finished(runs / key, run.config, grid.store_of(run)):  # killed between its last file and this
-                (runs / key / "checkpoint.safetensors").unlink(missing_ok=True)
+                (runs / key / CHECKPOINT).unlink(missing_ok=True)
+            elif (runs / key).exists() and not (runs / key).is_dir():
+                set_aside(runs / key)
         tasks = [
             Task(key, run.config, grid.store_of(run), str((runs / key).resolve()), token, threads)
             for key, run in todo.items()
@@ -88,7 +94,7 @@ def sweep(
                 if time.monotonic() > gathered + 60:  # so that there is something to look at
                     gather(grid, keys, runs, out, result.failed)
                     gathered = time.monotonic()
-            result.stopped = bool(stop)
+            result.stopped, result.signal = bool(stop), stop.signal
         result.missing = gather(grid, keys, runs, out, result.failed)
         keep_models(grid, keys, runs, out)
         complete = not result.stopped and result.missing < len(grid.runs)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 import shutil
-import sys
-import uuid
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,12 +13,16 @@ from pathlib import Path
 
 from klcourse.data import DataError
 from klcourse.runs import Run, RunError, build_trainer
-from klcourse.runs.files import SCORES, WEIGHTS
+from klcourse.runs.files import RECORD, SCORES, WEIGHTS, DamagedRun
+from klcourse.runs.files import read_record as runs_record
+from klcourse.seals import FILES, altered
+from klcourse.system import Busy, locked, reason, remove_leftovers
 
 from .entries import GridError
 from .grid import Grid, GridRun, run_key
 from .store import AUTO, Store
 
+SAMPLES = "samples.json"
 MOST_KEPT = 20e6  # bytes of the models that a study keeps
 
 
@@ -28,46 +31,25 @@ class FolderError(Exception):
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[str]:
-    """Hold a sweep's folder; yields the token written into its lock file. Raises FolderError if another one has it.
+def held(folder: Path) -> Iterator[str]:
+    """Hold a sweep's folder; yields the token written into its lock file.
 
-    The operating system drops the lock with the process, so none is left behind by a kill.
+    Raises FolderError if another one has it, and for whatever the disk refuses within the block.
     """
     try:
-        (folder / "runs").mkdir(parents=True, exist_ok=True)
-        file = open(folder / ".lock", "a+")
+        with locked(folder) as token:
+            (folder / "runs").mkdir(exist_ok=True)
+            remove_leftovers(folder)
+            yield token
+    except Busy as error:
+        raise FolderError(
+            f"another sweep ({error.process}) is at work in {folder}: wait for it, stop it, or choose another --out"
+        ) from None
     except OSError as error:
-        raise FolderError(f"cannot write to {folder}: {error.strerror}; choose another --out") from None
-    with file:
-        if not take(file):
-            file.seek(0)
-            who = file.read().split()
-            raise FolderError(
-                f"another sweep (process {who[0] if who else 'unknown'}) is at work in {folder}: wait for it, "
-                "stop it, or choose another --out"
-            )
-        token = uuid.uuid4().hex
-        file.truncate(0)
-        file.write(f"{os.getpid()} {token}\n")
-        file.flush()
-        yield token
-
-
-def take(file) -> bool:
-    """Lock an open file for this process; False if another has it."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(2**30)  # far behind the text, which others may read
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+        raise FolderError(
+            f"cannot write to {folder}: {reason(error)}; make room, or choose another --out. Finished runs are kept: the "
+            "same command goes on"
+        ) from None
 
 
 def prepare(grid: Grid) -> tuple[dict[GridRun, str], dict[str, int]]:
@@ -116,17 +98,36 @@ def check_size(grid: Grid, sizes: dict[GridRun, int]) -> None:
 
 
 def finished(folder: Path, config: Run, store: Store) -> bool:
-    """Whether a folder holds that run, whole, with everything to be stored."""
+    """Whether a folder holds that run, whole and as it was written, with everything to be stored."""
     record = read_record(folder)
-    if not record.get("finished") or not (folder / "metrics.json").exists() or not (folder / "history.csv").exists():
+    if not record.get("finished") or recorded(record) != config:
         return False
-    if recorded(record) != config:
+    wanted = ["metrics.json", "history.csv"]
+    wanted += [WEIGHTS] if store.models else []
+    wanted += [SCORES] if store.scores else []
+    if not all((folder / name).is_file() for name in wanted) or altered(folder, record):
         return False
-    if store.models and not (folder / WEIGHTS).exists():
+    if FILES in record and not set(wanted) <= set(record[FILES]):  # killed before the record knew of them
         return False
-    if store.scores and not (folder / SCORES).exists():
+    if FILES not in record and not readable(folder, wanted):
         return False
-    return not store.samples or wanted_samples(folder / "samples.json", store.samples)
+    return not store.samples or wanted_samples(folder, record, store.samples)
+
+
+def readable(folder: Path, names: list[str]) -> bool:
+    """Whether the files of a run from before there were checksums are at least of their kind."""
+    try:
+        for name in names:
+            content = (folder / name).read_bytes()
+            if name.endswith(".json") and not isinstance(json.loads(content), dict):
+                return False
+            if name.endswith(".csv") and not content.startswith(b"step,"):
+                return False
+            if name.endswith(".npz") and zipfile.ZipFile(io.BytesIO(content)).testzip() is not None:
+                return False
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
+    return True
 
 
 def recorded(record: dict) -> Run | None:
@@ -138,28 +139,45 @@ def recorded(record: dict) -> Run | None:
 
 
 def read_record(folder: Path) -> dict:
-    """A run's run.json; empty where there is none."""
+    """A run's run.json; empty where there is none, or one that is damaged."""
     try:
-        return json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
+        return runs_record(folder) or {}
+    except DamagedRun:
         return {}
 
 
-def wanted_samples(path: Path, n: int) -> bool:
+def wanted_samples(folder: Path, record: dict, n: int) -> bool:
     """Whether a samples.json is there that was drawn with the n of today."""
-    return path.exists() and json.loads(path.read_text(encoding="utf-8")).get("asked") == n
+    if FILES in record and SAMPLES not in record[FILES]:
+        return False
+    try:
+        return json.loads((folder / SAMPLES).read_text(encoding="utf-8")).get("asked") == n
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def set_aside(folder: Path) -> None:
+    """Move a run's folder that is of no use, whatever it is, out of the way: beside itself, with ".damaged" at its end."""
+    aside = folder.with_name(f"{folder.name}.damaged")
+    if aside.is_dir() and not aside.is_symlink():
+        shutil.rmtree(aside)
+    folder.replace(aside)
 
 
 def adopt(places: list[Path], todo: dict[str, GridRun], runs: Path, grid: Grid) -> int:
-    """Copy runs that `klcourse run` or another sweep has finished into this sweep; returns how many."""
+    """Copy runs that `klcourse run` or another sweep has finished into this sweep; returns how many.
+
+    A run that is not as it was written is left where it is.
+    """
     found = 0
-    for path in sorted(path for place in places for path in place.rglob("run.json")):
+    for path in sorted(path for place in places for path in place.rglob(RECORD)):
         record = read_record(path.parent)
         if (config := recorded(record)) is None:  # not a run of this course
             continue
         versions = record["versions"]
         key = run_key(config, record["data"]["fingerprint"], versions["torch"], versions["klcourse"])
         if key in todo and record.get("finished") and not finished(runs / key, config, grid.store_of(todo[key])):
-            shutil.copytree(path.parent, runs / key, dirs_exist_ok=True)
-            found += 1
+            if not altered(path.parent, record):
+                shutil.copytree(path.parent, runs / key, dirs_exist_ok=True)
+                found += 1
     return found

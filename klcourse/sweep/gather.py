@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pandas as pd
 from klcourse.runs import write_json
 from klcourse.runs.files import SCORES
 from klcourse.studies import RESULTS, command
+from klcourse.studies.read import seal
 from klcourse.studies.scores import pack
 from klcourse.system import write_atomically
 
@@ -36,7 +38,7 @@ def gather(grid: Grid, keys: dict[GridRun, str], runs: Path, out: Path, failed: 
     for run, folder in done.items():
         history = pd.read_csv(folder / "history.csv")
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        row = {"run": numbers[run]} | grid.settings(run) | metrics
+        row = {"run": numbers[run]} | {name: exact(value) for name, value in grid.settings(run).items()} | metrics
         rows.append(row | last_epoch(history, records[run]) | {"seconds": records[run]["seconds"]})
         if grid.store.history:
             table = curve(history)
@@ -56,8 +58,16 @@ def gather(grid: Grid, keys: dict[GridRun, str], runs: Path, out: Path, failed: 
             write_json(out / f"{grid.name}_samples.json", samples)
         if scores:
             write_atomically(out / f"{grid.name}_scores.npz", pack(scores))
-        write_json(out / f"{grid.name}.json", provenance(grid, keys, records, failed))
+        remove_stale(grid, out, {"_history.csv": curves, "_samples.json": samples, "_scores.npz": scores})
+        seal(grid.name, provenance(grid, keys, records, failed), out)
     return len(grid.runs) - len(done)
+
+
+def remove_stale(grid: Grid, out: Path, kept: dict[str, Any]) -> None:
+    """Remove what an earlier grid of that name kept beside its table, and this one does not."""
+    for ending, content in kept.items():
+        if not content:
+            (out / f"{grid.name}{ending}").unlink(missing_ok=True)
 
 
 def read_scores(folder: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -76,6 +86,15 @@ def tidy(rows: list[dict]) -> pd.DataFrame:
     columns = dict.fromkeys(name for row in rows for name in row if name != "seconds")
     table = pd.DataFrame(rows, columns=[*columns, "seconds"])
     return table.drop(columns=[name for name in ("lam_mean",) if name in table and table[name].isna().all()])
+
+
+def exact(value: Any) -> Any:
+    """A setting as tables have it: a number with six digits where that is all of it, and with all others where not.
+
+    >>> exact(0.5), exact(1 / 3), exact(3), exact("a")
+    (0.5, '0.3333333333333333', 3, 'a')
+    """
+    return repr(value) if isinstance(value, float) and float(f"{value:.6g}") != value else value
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:

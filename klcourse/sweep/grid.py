@@ -199,8 +199,8 @@ def expand(where: str, common: dict, table: dict, known: dict[str, Knob]) -> lis
     labels = {}
     for label in LABELS:
         labels[label] = table.get(label, "")
-        if not isinstance(labels[label], str):
-            raise GridError(f"{where}: {label} = {labels[label]!r}: write one text in quotes")
+        if not isinstance(labels[label], str) or any(ord(sign) < 32 for sign in labels[label]):
+            raise GridError(f"{where}: {label} = {labels[label]!r}: write one text in quotes, on one line")
     axes: dict[str, list[Value]] = {}
     for name, value in (common | table).items():
         if name in LABELS:

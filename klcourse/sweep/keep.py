@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
 from klcourse.runs.files import WEIGHTS
 from klcourse.runs.weights import smaller
 from klcourse.studies import choose_each, settings
+from klcourse.studies.read import read_table
 from klcourse.system import write_atomically
 
 from .folder import finished
@@ -35,7 +34,7 @@ def to_keep(grid: Grid, keys: dict[GridRun, str], runs: Path, out: Path) -> list
     done = [run for run in grid.first_seeds if finished(runs / keys[run], run.config, grid.store_of(run))]
     if not done or grid.store.keep != "chosen":
         return done
-    table = settings(pd.read_csv(out / f"{grid.name}.csv"))
+    table = settings(read_table(out / f"{grid.name}.csv"))
     table = table[table["name"].isin({run.name for run in done})]
     by = next(column for column in BY if column in table)
     chosen = {choice.setting for choice in choose_each(table, by).values()}

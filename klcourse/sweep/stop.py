@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+from klcourse.system import handled
 
 PATIENCE = 3.0  # seconds that runs get to end by themselves before they are told to
 
@@ -14,7 +16,7 @@ class Stop:
     """Whether the sweep is to end early; `on_stop` are called once, a moment after Ctrl-C was pressed."""
 
     def __init__(self):
-        self.set, self.on_stop = False, []
+        self.set, self.on_stop, self.signal = False, [], signal.SIGINT
 
     def __bool__(self) -> bool:
         return self.set
@@ -31,20 +33,16 @@ class Stop:
 
 @contextmanager
 def stop_on_interrupt(say: Callable[[str], None]) -> Iterator[Stop]:
-    """The first Ctrl-C within the block lets every run write a checkpoint; a second one ends everything at once."""
+    """The first Ctrl-C, SIGTERM or SIGHUP in the block lets every run write a checkpoint; a second one ends all at once."""
     stop = Stop()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
 
     def note(signum, frame):
         if stop:
             raise KeyboardInterrupt
         stop.now()
-        say("stopping: every run writes a checkpoint first (Ctrl-C again: at once)")
+        stop.signal = signum
+        with suppress(OSError):  # the terminal may be what has gone
+            say("stopping: every run writes a checkpoint first (Ctrl-C again: at once)")
 
-    previous = signal.signal(signal.SIGINT, note)
-    try:
+    with handled(note):
         yield stop
-    finally:
-        signal.signal(signal.SIGINT, previous)

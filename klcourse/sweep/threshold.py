@@ -22,6 +22,8 @@ import torch
 from klcourse.measure.threshold import free_codes, listening, own_samples, scores, threshold
 from klcourse.runs import Run, train
 from klcourse.studies import RESULTS
+from klcourse.studies.read import seal
+from klcourse.system import print_anything
 from klcourse.version import __version__
 
 from .grid import read_grid
@@ -47,6 +49,7 @@ def without_z() -> dict[str, Run]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Train the three decoders without z, estimate s(0) for each, and store the table."""
+    print_anything()
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--table", default="collapse_threshold.csv", help="the table to write; a .json is put beside it")
     parser.add_argument("--seeds", type=int, default=3)
@@ -100,7 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
         "data": record.get("data", {}) | fingerprints,
         "free_codes": f"{target.stem}_free.csv: seed 0, {FREE_EXAMPLES} training examples, then the test examples",
     }
-    target.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
+    seal(target.stem, record, target.parent)
     return 0
 
 

@@ -22,17 +22,18 @@ import torch
 
 from klcourse.data import Dataset, load
 from klcourse.runs import Run, RunError, train, write_json
-from klcourse.runs.files import SCORES, WEIGHTS
+from klcourse.runs.files import CHECKPOINT, RECORD, RESULTS, WEIGHTS, DamagedRun, vouch
 from klcourse.runs.weights import weights
 from klcourse.system import write_atomically
 
+from .folder import SAMPLES, set_aside
 from .grid import run_key
 from .samples import draw
 from .store import Store
 
 THREAD_VARIABLES = ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMEXPR")
 # the last says finished
-SMALL_FILES = ("metrics.json", "history.csv", "samples.json", WEIGHTS, SCORES, "run.json")
+SMALL_FILES = (*RESULTS, SAMPLES, WEIGHTS, RECORD)
 
 
 @dataclass(frozen=True)
@@ -84,14 +85,18 @@ def do(task: Task) -> dict[str, bytes]:
         folder = Path(scratch.name)
     else:
         folder = Path(task.folder)
-        for leftover in folder.glob(".*.tmp"):  # of a process that was killed while writing
-            leftover.unlink()
-    run = train(config, folder, resume=True, data=data, progress=False)
+    try:
+        run = train(config, folder, resume=True, data=data, progress=False)
+    except DamagedRun:  # the only copy of a run that can be made again
+        set_aside(folder)
+        run = train(config, folder, data=data, progress=False)
     if store.samples:
-        write_json(folder / "samples.json", draw(run, store.samples))
+        write_json(folder / SAMPLES, draw(run, store.samples))
     if store.models:
         write_atomically(folder / WEIGHTS, weights(run))
-    (folder / "checkpoint.safetensors").unlink()
+    if store.samples or store.models:
+        vouch(folder, (SAMPLES, WEIGHTS))
+    (folder / CHECKPOINT).unlink()
     if shared:
         return {}
     with scratch:

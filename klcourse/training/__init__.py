@@ -13,6 +13,7 @@ generator state to save, and a run that is cut off and resumed is the same, bit 
 what a file keeps.
 """
 
+from .checkpoint import CheckpointError
 from .order import ENCODER, HELPER_ORDER, NOISE, ORDER, Batches, seeded
 from .stopping import Plateau
 from .trainer import MEASURED, STEP_MEANS, Trainer, TrainingDiverged
@@ -25,6 +26,7 @@ __all__ = [
     "ORDER",
     "STEP_MEANS",
     "Batches",
+    "CheckpointError",
     "Plateau",
     "Trainer",
     "TrainingDiverged",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from tqdm.auto import tqdm
 from klcourse.gaussians import gaussian_kl, reparameterise
 from klcourse.measure import mutual_information, posteriors, rate
 from klcourse.models import VAE
+from klcourse.models.images import check_pixels
 from klcourse.objectives import Objective, Sizes, Terms
 from klcourse.system import deferred_interrupt, keep_freed_memory
 
@@ -85,10 +87,19 @@ class Trainer:
             raise ValueError(f"encoder_steps = {encoder_steps}: {remedy}")
         if valid is not None and len(valid[0]) < 2:
             raise ValueError("a validation part of 1 example: its information takes 2; hold out more examples, or none")
+        if clip is not None:
+            check_number("clip", clip, above=True)
+        check_number("lr", lr)
         if pretrain < 0:
             raise ValueError(f"pretrain = {pretrain}: choose 0 or more epochs")
         if plateau is not None and valid is None:
             raise ValueError("a plateau is one of the loss on examples that training does not see: pass valid=(x, y)")
+        if grey:
+            check_pixels(x, most=255)
+        else:
+            model.check(x, y)
+        if valid is not None:
+            model.check(*valid)
         keep_freed_memory()
         self.model, self.sizes = model, sizes
         self.x, self.y, self.valid = x, y, valid
@@ -109,6 +120,7 @@ class Trainer:
         self.lagging = encoder_steps > 1  # still in its first phase
         self._epoch_mi = -math.inf  # I_q at the end of the epoch before, while lagging
         self.plateau, self.best, self.stopped = plateau, checkpoint.State(), False
+        self.interrupted = 0  # the signal that ended `fit` early
         self._since_row = self._empty_row()
         self._largest = torch.zeros((), device=x.device)  # norm of the gradient since the last row
 
@@ -121,6 +133,7 @@ class Trainer:
 
     @lr.setter
     def lr(self, value: float) -> None:
+        check_number("lr", value)
         for group in self.optimizer.param_groups:
             group["lr"] = value
 
@@ -187,8 +200,8 @@ class Trainer:
     def step(self) -> dict[str, float]:
         """Train on one mini-batch; returns its loss, rate, distortion, penalty_on and lam.
 
-        Raises TrainingDiverged if the loss is not finite, with the weights as the step before (or the extra step of
-        lagging inference before) left them.
+        Raises TrainingDiverged if the loss or its gradient is not finite, with the weights as the step before (or the extra
+        step of lagging inference before) left them.
         """
         if not self.model.training:  # train() walks over all modules: not for every step
             self.model.train()
@@ -228,8 +241,16 @@ class Trainer:
         return done
 
     def clip_gradient(self, weights: list[nn.Parameter]) -> None:
-        """Keep the norm of the gradient within `clip`, and remember the largest one before that."""
+        """Keep the norm of the gradient within `clip`, and remember the largest one before that.
+
+        TrainingDiverged if it is not finite: a step along it would spoil the weights, with the loss as good as ever.
+        """
         norm = torch.nn.utils.clip_grad_norm_(weights, self.clip or math.inf)
+        if not math.isfinite(norm):
+            raise TrainingDiverged(
+                f"the gradient is {norm.item()} at step {self.steps} with objective {self.objective}, "
+                "though the loss is finite"
+            )
         self._largest = torch.maximum(self._largest, norm.detach())
 
     def finite(self, loss: float) -> None:
@@ -365,19 +386,21 @@ class Trainer:
     def fit(self, epochs: float, *, progress: bool = True, on_step: Callable[[Trainer], None] | None = None) -> bool:
         """Train until `epochs` are done since the start, or the plateau stops it; False if Ctrl-C did, after a whole step.
 
-        Call it again to go on. `on_step` is called after every step.
+        So do SIGTERM and SIGHUP, if nothing else waits for them; `interrupted` is the signal. Call it again to go on.
+        `on_step` is called after every step.
         """
         self.epochs = epochs
         until = round(epochs * self.steps_per_epoch)
         bar = tqdm(total=until, initial=self.steps, unit="step", leave=False, disable=not progress, desc=self.objective.name)
-        with deferred_interrupt() as interrupted, bar:
-            while self.steps < until and not self.stopped and not interrupted:
+        with deferred_interrupt() as asked, bar:
+            while self.steps < until and not self.stopped and not asked:
                 done = self.step()
                 if on_step is not None:
                     on_step(self)
                 bar.update()
                 if progress and self.steps % 10 == 0:
                     bar.set_postfix(rate=f"{done['rate']:.2f}", D=f"{done['distortion']:.1f}", refresh=False)
+            self.interrupted = asked[0] if asked else 0
             return self.stopped or self.steps >= until
 
     # ---------------------------------------------------------------------------------------------- checkpoints
@@ -386,6 +409,12 @@ class Trainer:
     def _kept(self) -> tuple[VAE, dict[str, nn.Module], torch.optim.Optimizer]:
         """What has tensors that a checkpoint keeps."""
         return self.model, self.helpers, self.optimizer
+
+    @property
+    def _made_by(self) -> dict[str, Any]:
+        """What must be the same when a checkpoint is gone on from: it decides the examples and the noise of every step."""
+        names = "seed", "batch_size", "grey", "encoder_steps", "pretrain_steps"
+        return {name: getattr(self, name) for name in names} | {"examples": len(self.x), "objective": self.objective.name}
 
     def save(self, path: Path, **extra) -> None:
         """Write everything a bit-exact continuation needs to one file, atomically. `extra` goes along as JSON.
@@ -396,6 +425,7 @@ class Trainer:
         if not now.finite:
             raise TrainingDiverged(f"a weight is not finite after step {self.steps} with objective {self.objective}")
         meta = {
+            "made_by": self._made_by,
             "steps": self.steps,
             "lr": self.lr,
             "history": self.history,
@@ -410,8 +440,16 @@ class Trainer:
         checkpoint.write(path, {"": now, "best.": self.best}, meta)
 
     def load(self, path: Path) -> dict:
-        """Continue from a file that `save` wrote; returns its `extra`. Model and objective must be as they were."""
+        """Continue from a file that `save` wrote; returns its `extra`. Model and objective must be as they were.
+
+        Raises CheckpointError, and leaves all as it is, if the file is damaged or of another training.
+        """
         states, meta = checkpoint.read(path, ("best.", ""))
+        now, then = self._made_by, meta.get("made_by", {})
+        if changed := [f"{name} was {then[name]}, is {now[name]}" for name in then if then[name] != now.get(name)]:
+            raise checkpoint.CheckpointError(f"{path} is of another training ({', '.join(changed)})")
+        if states["best."]:
+            states["best."].check(*self._kept)
         states[""].put_back(*self._kept)
         self.best = states["best."]
         self.steps, self.lr, self.history = meta["steps"], meta["lr"], meta["history"]
@@ -426,6 +464,14 @@ class Trainer:
             self.plateau = Plateau(**meta["plateau"])
         self.stopped = meta.get("stopped", False)
         return meta["extra"]
+
+
+def check_number(name: str, value: float, above: bool = False) -> None:
+    """ValueError unless a setting is a finite number from 0, or above it."""
+    if not (isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf) or (
+        above and value == 0
+    ):
+        raise ValueError(f"{name} = {value!r}: choose a finite number {'above 0' if above else 'from 0'}")
 
 
 def taken(x: Tensor, y: Tensor | None, rows: Tensor, words: Tensor | None) -> tuple[Tensor, Tensor | None]:

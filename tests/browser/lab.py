@@ -18,11 +18,13 @@ from pathlib import Path
 import nbformat
 import psutil
 
+from tests.limits import limit
+
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EVERYTHING = os.environ.get("KLCOURSE_BROWSER") == "all"  # make test-browser
 QUICK = 'PROFILE = "quick"'
-START_SECONDS = 120
+START_SECONDS = limit(120)
 
 
 def smoke_copy(source: Path, target: Path) -> None:

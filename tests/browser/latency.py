@@ -16,6 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.limits import limit
+
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
@@ -58,7 +60,9 @@ def key_to_picture(box: Locator, control: str, presses: int = 20) -> list[float]
     box.evaluate(WATCH)
     for k in range(presses):
         box.page.keyboard.press(keys[2 * k // presses])
-        box.page.wait_for_function(f"box => box.klwWatch.times.length > {k}", arg=box.element_handle(), timeout=10_000)
+        box.page.wait_for_function(
+            f"box => box.klwWatch.times.length > {k}", arg=box.element_handle(), timeout=limit(10_000)
+        )
     return box.evaluate("box => box.klwWatch.times")
 
 

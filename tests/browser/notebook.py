@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from tests.limits import limit
+
 if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Locator, Page
 
     from tests.browser.lab import Lab
 
-SECONDS = 1000
+SECONDS = limit(1000)  # in the browser's milliseconds
 RUN_ALL_TIMEOUT = 300 * SECONDS
 TIMEOUT = 60 * SECONDS
 

@@ -7,6 +7,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from klcourse.publish.decks import build, copy_assets
 from klcourse.publish.rules import KERNELSPEC
 from tests.browser.lab import EVERYTHING, NOTEBOOKS
+from tests.limits import limit
 
 # Too much on a page, in pixels: what hangs out of it at the bottom or to the right. Slides lie on top of each other, hidden.
 OVERFLOW = """() => [...document.querySelectorAll(".page")].map(page => {
@@ -46,7 +47,7 @@ def projector(chrome):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_deck_works_offline_and_every_page_fits(decks, projector, path):
     projector.goto((decks / f"{path.stem}.html").as_uri())
-    projector.wait_for_selector("body.ready", timeout=60_000)
+    projector.wait_for_selector("body.ready", timeout=limit(60_000))
     assert projector.failures == []
 
     sizes = projector.evaluate(OVERFLOW)
@@ -61,7 +62,7 @@ def test_deck_works_offline_and_every_page_fits(decks, projector, path):
 @pytest.mark.parametrize("path", NOTEBOOKS if EVERYTHING else NOTEBOOKS[:1], ids=lambda path: path.stem)
 def test_the_space_key_leads_through_every_page(decks, projector, path):
     projector.goto((decks / f"{path.stem}.html").as_uri())
-    projector.wait_for_selector("body.ready", timeout=60_000)
+    projector.wait_for_selector("body.ready", timeout=limit(60_000))
     pages = projector.locator(".page").count()
     seen = set()
     for _ in range(4 * pages):  # fragments take a key of their own

@@ -120,7 +120,7 @@ def test_a_deaf_decoder_is_answered_by_itself():
     ("call", "message"),
     [
         (lambda: eq.equilibria(1.0, 1.0, 1.0, 1.0, on="both"), "on must be"),
-        (lambda: eq.equilibria(1.0, 1.0, -1.0, 1.0), "lam and c"),
+        (lambda: eq.equilibria(1.0, 1.0, -1.0, 1.0), "lam must be finite"),
         (lambda: eq.equilibria(-1.0, 1.0, 1.0, 1.0), "data_var"),
     ],
 )

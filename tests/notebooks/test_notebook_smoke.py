@@ -10,6 +10,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 
 from klcourse.publish.cost import over_memory, peak_mib
 from klcourse.publish.normalise import NOTEBOOKS
+from tests.limits import CELL, limit
 
 ROOT = NOTEBOOKS.parent
 THEORY = ("06", "07", "08", "09")  # need no PyTorch: their kernels find none
@@ -32,7 +33,7 @@ class MeasuredEngine(NBClientEngine):
             nb_man,
             kernel_name=kernel_name,
             timeout=execution_timeout,
-            startup_timeout=120,
+            startup_timeout=limit(120),
             log=logging.getLogger("papermill"),
         ).execute()
 
@@ -63,7 +64,7 @@ def smoke(path, folder) -> float:
         language="python",
         cwd=work,
         progress_bar=False,
-        execution_timeout=300,
+        execution_timeout=limit(CELL),
     )
     assert [str(left) for left in work.iterdir()] == [], "the notebook writes into the folder it runs in"
     return notebook.metadata["peak_mib"]

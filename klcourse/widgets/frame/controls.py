@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+GROUPED = re.compile(r"[-−+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")  # 1,000: a thousand here, one there
 
 
 def number_text(value: float, digits: int = 4) -> str:
@@ -57,11 +60,16 @@ class Slider:
 
     def check(self, name: str, value: Any) -> float:
         """The value as a number in the range; ValueError names the range. Numbers in words are read too."""
+        if isinstance(value, str) and GROUPED.fullmatch(value.strip()):
+            plain = value.strip().replace(",", "")
+            raise ValueError(f"{name} = {value!r} can be read in two ways: write {plain}, or a point for the comma")
         try:
             number = float(value.strip().replace("−", "-").replace(",", ".") if isinstance(value, str) else value)
-        except (TypeError, ValueError):
+            if isinstance(value, (bool, bytes)) or (isinstance(value, str) and "_" in value):
+                raise ValueError
+        except (TypeError, ValueError, OverflowError):
             raise ValueError(f"{name} = {value!r} is not a number: give {self.allowed}") from None
-        if self.whole and number != round(number):
+        if self.whole and math.isfinite(number) and number != round(number):
             raise ValueError(f"{name} = {number_text(number)} is not a whole number: give {self.allowed}")
         # half a rounding error beyond the end is the end: sliders add up steps in the browser
         slack = 1e-9 * max(1.0, abs(self.low), abs(self.high))
@@ -107,7 +115,7 @@ class Choice:
 
     def check(self, name: str, value: Any) -> str:
         """The value if it is one of the options; ValueError lists them."""
-        if value not in self.options:
+        if not isinstance(value, str) or value not in self.options:
             raise ValueError(f"{name} = {value!r} is not on offer: choose {self.allowed}")
         return value
 
@@ -127,7 +135,7 @@ class Toggle:
 
     def check(self, name: str, value: Any) -> bool:
         """The value if it is True or False."""
-        if value not in (True, False):
+        if not isinstance(value, (bool, int)) or value not in (True, False):
             raise ValueError(f"{name} = {value!r}: give True or False")
         return bool(value)
 

@@ -1,0 +1,27 @@
+"""How long a test waits before it says that something hangs: longer on a busy machine, and as long as you like."""
+
+from __future__ import annotations
+
+import os
+
+CELL = 300  # seconds for a cell of a notebook on an idle machine
+
+
+def patience() -> float:
+    """What limits are multiplied by: KLCOURSE_PATIENCE, or how many processes want each core, 1 at least."""
+    if wanted := os.environ.get("KLCOURSE_PATIENCE"):
+        return float(wanted)
+    if not hasattr(os, "getloadavg"):  # Windows
+        return 2.0
+    return max(1.0, 1.5 * max(os.getloadavg()[:2]) / (os.cpu_count() or 1))
+
+
+def limit(seconds: float) -> float:
+    """Seconds to wait here and now for what takes fewer than so many on an idle machine."""
+    return seconds * patience()
+
+
+def too_slow(what: str, seconds: float) -> str:
+    """What to say when it was not enough."""
+    more = f"KLCOURSE_PATIENCE={2 * patience():.0f} waits longer"
+    return f"{what} was stopped after {seconds:.0f} s: it hangs, or this machine is slow or busy, and then {more}"
