@@ -1,4 +1,5 @@
-"""The klcourse command: `doctor` checks the set-up, `run` trains one configuration, `sweep` a grid, `methods` lists all."""
+"""The klcourse command: `doctor` checks the set-up, `run` trains one configuration, `sweep` a grid, `methods` lists all,
+`exercises` what you have done."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ NOT_SETTINGS = ("command", "out", "resume", "quiet", "preset")  # arguments of `
 def build_parser(argv: list[str]) -> argparse.ArgumentParser:
     """The command line for these arguments. The options of `run` and `sweep` need torch: only when they are asked for."""
     parser = argparse.ArgumentParser(prog="klcourse", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{doctor,run,sweep,methods}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{doctor,run,sweep,methods,exercises}")
     commands.add_parser("doctor", help="check the set-up; says what to do where something is wrong")
     run = commands.add_parser(
         "run",
@@ -30,6 +31,11 @@ def build_parser(argv: list[str]) -> argparse.ArgumentParser:
     )
     listing = commands.add_parser("methods", help="list every method: what it minimises, its knobs, paper and file")
     listing.add_argument("--markdown", action="store_true", help="as a Markdown table, as README.md has it")
+    done = commands.add_parser("exercises", help="what you have solved, predicted and bet; --reset forgets it")
+    if argv[:1] == ["exercises"]:
+        from klcourse.exercises.command import add_arguments as add_exercise_arguments
+
+        add_exercise_arguments(done)
     if argv[:1] == ["run"]:
         add_run_arguments(run, argv)
     if argv[:1] == ["sweep"]:
@@ -124,6 +130,10 @@ def main(argv: list[str] | None = None) -> int:
 
         print(catalogue.to_markdown() if arguments.markdown else catalogue.to_text())
         return 0
+    if arguments.command == "exercises":
+        from klcourse.exercises import command as exercises
+
+        return exercises.main(arguments)
     if arguments.command == "sweep":
         from klcourse.sweep import command
 

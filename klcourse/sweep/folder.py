@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 from klcourse.data import DataError
 from klcourse.runs import Run, RunError, build_trainer
 from klcourse.runs.files import SCORES, WEIGHTS
+from klcourse.system import take
 
 from .entries import GridError
 from .grid import Grid, GridRun, run_key
@@ -51,23 +51,6 @@ def locked(folder: Path) -> Iterator[str]:
         file.write(f"{os.getpid()} {token}\n")
         file.flush()
         yield token
-
-
-def take(file) -> bool:
-    """Lock an open file for this process; False if another has it."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(2**30)  # far behind the text, which others may read
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def prepare(grid: Grid) -> tuple[dict[GridRun, str], dict[str, int]]:
