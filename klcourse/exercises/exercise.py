@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,8 @@ from .judges import Judge, Values
 from .page import Card, show
 
 ROWS = 4  # of the table that a check shows at most
+
+_ids: defaultdict[str, set[str]] = defaultdict(set)  # notebook -> its exercises; they are all made in one module
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,9 @@ class Exercise:
     setup: str = ""
     lends: bool = False
     _given: list[int] = field(default_factory=list, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _ids[self.id.split(".")[0]].add(self.id)
 
     @property
     def is_code(self) -> bool:
@@ -109,7 +115,7 @@ class Exercise:
         return "other", f"It differs from what was expected by more than {tolerance:g}."
 
     def use(self, answer: Any) -> Any:
-        """Check an answer, show the verdict, and give back something that works: the answer, or the solution in its place."""
+        """Check an answer, show the verdict, and give back what works: the answer, or the solution in its place."""
         verdict = self.check(answer)
         if verdict.passed:
             show(verdict)
@@ -138,11 +144,15 @@ class Exercise:
         return Card("open", f"{self.id} A solution", (self.asks,), code=self.worked)
 
 
+def count(number: int | str) -> tuple[int, int]:
+    """How many exercises of a notebook are solved, and how many there are; its module must have been loaded."""
+    ids, solved = _ids[str(number)], diary.read()["solved"]
+    return len(ids & solved.keys()), len(ids)
+
+
 def _closing(id: str, status: str) -> list[str]:
     """The progress line, where help is to be had, and news of the diary."""
-    from .registry import progress
-
-    done, all = progress(id.split(".")[0])
+    done, all = count(id.split(".")[0])
     lines = [f"{done} of {all} in this notebook."]
     if status != "right":
         lines[0] += f' Help: exercise("{id}").hint(), then .solution().'

@@ -98,11 +98,10 @@ class Prompt:
             middle = form.low + form.step * round((form.high - form.low) / 2 / form.step)
             start = [middle] * len(labels) if mine is None else mine if isinstance(form, Sketch) else [mine]
             unit = f" [{form.unit}]" if form.unit else ""
-            limits = {"min": form.low, "max": form.high, "step": form.step}
+            limits: dict[str, Any] = {"min": form.low, "max": form.high, "step": form.step}
+            limits["readout_format"] = ".0f" if form.step >= 1 else ".1f" if form.step >= 0.1 else ".2f"
             controls = [
-                ipw.FloatSlider(
-                    value=value, description=label + unit, layout=wide, style=style, readout_format=".4~g", **limits
-                )
+                ipw.FloatSlider(value=value, description=label + unit, layout=wide, style=style, **limits)
                 for label, value in zip(labels, start)
             ]
         asks = ipw.HTML(f"<strong>Your prediction.</strong> {escape(self.guess.asks)}")

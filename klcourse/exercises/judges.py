@@ -21,7 +21,9 @@ Values = dict[str, np.ndarray]
 class Judge(Protocol):
     """What an exercise needs of its judge."""
 
-    tolerance: float
+    @property
+    def tolerance(self) -> float:
+        """How far off a right value may be, absolute or relative."""
 
     @property
     def takes(self) -> str:
