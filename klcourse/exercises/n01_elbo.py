@@ -14,7 +14,7 @@ from .exercise import Exercise, Mistake
 from .forms import Options, Range
 from .guesses import Guess
 from .judges import Build, Code, Number
-from .quiz import Option, Question, Quiz
+from .quiz import Quiz
 
 SETUP = """
 import numpy as np
@@ -182,55 +182,32 @@ GUESSES = (
     Guess("1.4", "What happens?", Options(("D falls by more than R rises", "R rises by more than D falls", "both fall"))),
 )
 
-QUIZ = Quiz(
+QUIZ = Quiz.read(
     1,
-    (
-        Question(
-            "What does log p(x) − ELBO(x) measure?",
-            (
-                Option("how far q(z|x) is from the prior", "That is the rate. It is a part of the ELBO itself."),
-                Option("how far q(z|x) is from the posterior p(z|x)", "Identity 1: the gap is KL(q(z|x) ‖ p(z|x)).", True),
-                Option("how well the decoder fits the data", "That is log p(x), which the gap leaves untouched."),
-            ),
-        ),
-        Question(
-            "The gap is 0. What follows?",
-            (
-                Option(
-                    "the model fits the data",
-                    "No: a decoder that ignores z has gap 0 with q = p(z), whatever it says about x.",
-                ),
-                Option("the rate is 0", "No: the exact posterior has gap 0, and it usually differs from the prior."),
-                Option("the encoder is the exact posterior", "Yes. A KL is 0 only if the two are equal.", True),
-            ),
-        ),
-        Question(
-            "You replace the sum over 784 pixels by a mean, and keep the KL. What happens?",
-            (
-                Option(
-                    "nothing: a factor moves no optimum", "It would, were the KL divided too. Only one of the terms was."
-                ),
-                Option(
-                    "the KL counts 784 times as much", "Yes: D/784 + R has the optima of D + 784 R. The code empties.", True
-                ),
-                Option("the reconstruction counts 784 times as much", "The other way round: it was made smaller."),
-            ),
-        ),
-        Question(
-            "Where does the ELBO stop on the curve D(R)?",
-            (
-                Option("where one more nat of rate buys one nat of distortion", "Yes: slope −1, that is s(R) = 1.", True),
-                Option("where D is least", "There the last nats of rate buy less than they cost."),
-                Option("where R = 0", "Only if even the first nat buys less than one nat: collapse."),
-            ),
-        ),
-        Question(
-            "Why is z written as μ + σ ε?",
-            (
-                Option("so that z is standard normal", "ε is; z has the mean μ and the deviation σ."),
-                Option("so that the KL has a closed form", "That it has for Gaussians anyway; nothing is sampled for it."),
-                Option("so that gradients reach μ and σ through the sample", "Yes: the noise is drawn outside.", True),
-            ),
-        ),
-    ),
+    """
+What does log p(x) − ELBO(x) measure?
+- how far q(z|x) is from the prior | That is the rate. It is a part of the ELBO itself.
++ how far q(z|x) is from the posterior p(z|x) | Identity 1: the gap is KL(q(z|x) ‖ p(z|x)).
+- how well the decoder fits the data | That is log p(x), which the gap leaves untouched.
+
+The gap is 0. What follows?
+- the model fits the data | No: a decoder that ignores z has gap 0 with q = p(z), whatever it says about x.
+- the rate is 0 | No: the exact posterior has gap 0, and it usually differs from the prior.
++ the encoder is the exact posterior | Yes. A KL is 0 only if the two are equal.
+
+You replace the sum over 784 pixels by a mean, and keep the KL. What happens?
+- nothing: a factor moves no optimum | It would, were the KL divided too. Only one of the terms was.
++ the KL counts 784 times as much | Yes: D/784 + R has the optima of D + 784 R. The code empties.
+- the reconstruction counts 784 times as much | The other way round: it was made smaller.
+
+Where does the ELBO stop on the curve D(R)?
++ where one more nat of rate buys one nat of distortion | Yes: slope −1, that is s(R) = 1.
+- where D is least | There the last nats of rate buy less than they cost.
+- where R = 0 | Only if even the first nat buys less than one nat: collapse.
+
+Why is z written as μ + σ ε?
+- so that z is standard normal | ε is; z has the mean μ and the deviation σ.
+- so that the KL has a closed form | That it has for Gaussians anyway; nothing is sampled for it.
++ so that gradients reach μ and σ through the sample | Yes: the noise is drawn outside.
+""",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -36,6 +37,24 @@ class Quiz:
 
     number: int
     questions: tuple[Question, ...]
+
+    @classmethod
+    def read(cls, number: int, text: str) -> Quiz:
+        """A quiz from text: questions with an empty line between them; + before the right option, - before the others.
+
+        >>> quiz = Quiz.read(0, "Is a KL ever negative?\\n+ no | By Jensen.\\n- yes | It would\\n  have to be.")
+        >>> [(option.text, option.right, option.because) for option in quiz.questions[0].options]
+        [('no', True, 'By Jensen.'), ('yes', False, 'It would have to be.')]
+        """
+        questions = []
+        for block in text.strip().split("\n\n"):
+            asked, *lines = re.sub(r"\n\s+", " ", block.strip()).split("\n")
+            options = []
+            for line in lines:
+                chosen, because = line[2:].split(" | ", 1)
+                options.append(Option(chosen, because, line[0] == "+"))
+            questions.append(Question(asked, tuple(options)))
+        return cls(number, tuple(questions))
 
     def answer(self, question: int, letter: str) -> Card:
         """Answer one question in code: its number from 1, the option's letter. Never raises for what is not there."""
