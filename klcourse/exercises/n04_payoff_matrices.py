@@ -182,7 +182,9 @@ GUESSES = (
     ),
     Guess("4.5", "By how many nats does the working VAE beat the blind decoder?", Range(0, 200, 1, "nats")),
     Guess(
-        "4.6", "Which cell may differ from the other three?", Options(("(hidden, q = p)", "(shown, q = p)", "(shown, free)"))
+        "4.6",
+        "Which cell may differ from the other three?",
+        Options(("(hidden, q = p)", "(hidden, free)", "(shown, q = p)", "(shown, free)")),
     ),
 )
 
