@@ -141,7 +141,8 @@ def live_collapse(
     )
     if sketch is not None:
         above.plot(*sketch, ":o", color=DARK, markerfacecolor="white", clip_on=False, zorder=5)
-        above.annotate("your guess", (sketch[0][0], sketch[1][0]), (6, 5), textcoords="offset points", color=DARK)
+        last = sketch[0][-1], sketch[1][-1]
+        above.annotate("your guess", last, (-8, 6), textcoords="offset points", ha="right", color=DARK)
     above.set(ylabel="nats per sentence", ylim=(min(0.0, 1.1 * probes["mi"].min()), None))
     below.plot(history["step"], history["distortion"], color=look.colour)
     below.text(0.98, 0.86, "distortion D", transform=below.transAxes, ha="right", color=look.colour, weight="bold")

@@ -59,7 +59,9 @@ def mark_guess(ax: Axes, guess: float | None, axis: str = "x", at: float = 0.97)
     if axis == "x":
         ax.axvline(guess, **line)
         frame = ax.get_xaxis_transform()
-        ax.annotate("your guess", (guess, at), xytext=(4, 0), xycoords=frame, ha="left", va="top", **text)
+        right = ax.transAxes.inverted().transform(ax.transData.transform((guess, ax.get_ylim()[0])))[0] > 0.8
+        shift, ha = ((-4, 0), "right") if right else ((4, 0), "left")
+        ax.annotate("your guess", (guess, at), xytext=shift, xycoords=frame, ha=ha, va="top", **text)
     else:
         ax.axhline(guess, **line)
         frame = ax.get_yaxis_transform()
