@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from html import escape
+from types import ModuleType
 from typing import Any
-
-from klcourse import ledger
 
 from . import diary
 from .page import Card, show_live
+
+
+def _ledger() -> ModuleType:
+    """The ledger, which takes seconds to import: only for whoever bets."""
+    from klcourse import ledger
+
+    return ledger
 
 
 def bet(claim: str, verdict: str | int) -> Card:
@@ -17,13 +23,13 @@ def bet(claim: str, verdict: str | int) -> Card:
     >>> bet("A0", "who knows")
     'who knows' is no verdict: bet 'holds', 'holds if', 'fails as written', or 1, 2, 3.
     """
-    ids = [one.id for one in ledger.CLAIMS]
+    ids = [one.id for one in _ledger().CLAIMS]
     if claim not in ids:
         return Card("bad", f"There is no claim {claim!r}: they are {', '.join(ids)}.")
     if verdict in (1, 2, 3):
-        verdict = ledger.VERDICTS[int(verdict) - 1]
-    if verdict not in ledger.VERDICTS:
-        return Card("bad", f"{verdict!r} is no verdict: bet {', '.join(map(repr, ledger.VERDICTS))}, or 1, 2, 3.")
+        verdict = _ledger().VERDICTS[int(verdict) - 1]
+    if verdict not in _ledger().VERDICTS:
+        return Card("bad", f"{verdict!r} is no verdict: bet {', '.join(map(repr, _ledger().VERDICTS))}, or 1, 2, 3.")
     diary.keep("bets", claim, verdict)
     return Card("good", f'{claim}: your bet is "{verdict}".', diary.news())
 
@@ -31,7 +37,7 @@ def bet(claim: str, verdict: str | int) -> Card:
 def bets() -> dict[str, str]:
     """The bets placed so far: claim -> verdict."""
     kept = diary.read()["bets"]
-    return {one.id: kept[one.id] for one in ledger.CLAIMS if kept.get(one.id) in ledger.VERDICTS}
+    return {one.id: kept[one.id] for one in _ledger().CLAIMS if kept.get(one.id) in _ledger().VERDICTS}
 
 
 def score_bets() -> Card:
@@ -39,10 +45,10 @@ def score_bets() -> Card:
     mine = bets()
     if not mine:
         return Card("open", "You have placed no bets.", ('They can be placed in notebook 00, or by bet("A0", "holds").',))
-    found = {id: ledger.finding(id).verdict for id in mine}
+    found = {id: _ledger().finding(id).verdict for id in mine}
     rows = [(id, mine[id], found[id], "yes" if mine[id] == found[id] else "no") for id in mine]
     right = sum(mine[id] == found[id] for id in mine)
-    head = f"{right} of {len(mine)} bets were right; {len(ledger.CLAIMS)} claims could be bet on."
+    head = f"{right} of {len(mine)} bets were right; {len(_ledger().CLAIMS)} claims could be bet on."
     return Card("open", head, table=[("claim", "your bet", "verdict", "right"), *rows])
 
 
@@ -50,14 +56,14 @@ class BettingSlip:
     """All claims, each with a drop-down list; without a kernel, a table of what the article says."""
 
     def __repr__(self) -> str:
-        lines = [f"{one.id}: {one.words}" for one in ledger.CLAIMS]
+        lines = [f"{one.id}: {one.words}" for one in _ledger().CLAIMS]
         return "\n".join([*lines, 'Bet with bet("A0", "holds").'])
 
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><th scope='row'>{one.id}</th><td>{one.words}</td>"
             f"<td><a href='{one.notebook}'>{one.notebook[:2]}</a></td></tr>"
-            for one in ledger.CLAIMS
+            for one in _ledger().CLAIMS
         )
         return f"<table aria-label='The claims'><tr><th>#</th><th>the article says</th><th>notebook</th></tr>{rows}</table>"
 
@@ -69,14 +75,14 @@ class BettingSlip:
         rows = []
 
         def placed(change: dict[str, Any], id: str) -> None:
-            if change["new"] in ledger.VERDICTS:
+            if change["new"] in _ledger().VERDICTS:
                 card = bet(id, change["new"])
-                text = " ".join((card.head, *card.text, f"{len(bets())} of {len(ledger.CLAIMS)} placed."))
+                text = " ".join((card.head, *card.text, f"{len(bets())} of {len(_ledger().CLAIMS)} placed."))
                 said.value = f"<span role='status'>{escape(text)}</span>"
 
-        for one in ledger.CLAIMS:
+        for one in _ledger().CLAIMS:
             choice = ipw.Dropdown(
-                options=["no bet", *ledger.VERDICTS],
+                options=["no bet", *_ledger().VERDICTS],
                 value=mine.get(one.id, "no bet"),
                 description=one.id,
                 tooltip=f"your bet on {one.id}",

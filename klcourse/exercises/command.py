@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 
-from klcourse import ledger
-
 from . import diary, registry
 from .bets import bets
 
@@ -18,6 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def to_text() -> str:
     """The table, and where it is kept."""
+    from klcourse import ledger
+
     kept = diary.read()
     lines = ["notebook                     solved  predicted  quiz"]
     for number, name in registry.files().items():

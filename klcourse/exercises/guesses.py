@@ -92,7 +92,8 @@ class Prompt:
         wide = {"width": "100%", "max_width": "36em"}
         style = {"description_width": "initial"}
         if isinstance(form, Options):
-            controls = [ipw.RadioButtons(options=form.options, value=mine, layout={"width": "max-content"})]
+            choice = {"options": form.options, "value": mine, "tooltip": self.guess.asks}
+            controls = [ipw.RadioButtons(**choice, layout={"width": "max-content"})]
         else:
             labels = form.at if isinstance(form, Sketch) else ("your guess",)
             middle = form.low + form.step * round((form.high - form.low) / 2 / form.step)
@@ -110,7 +111,10 @@ class Prompt:
 
         def pressed(_: Any) -> None:
             values = [control.value for control in controls]
-            card = keep(self.guess, values if isinstance(form, Sketch) else values[0])
+            if None in values:
+                card = Card("open", "Choose one first.")
+            else:
+                card = keep(self.guess, values if isinstance(form, Sketch) else values[0])
             said.value = f"<span role='status'>{escape(' '.join((card.head, *card.text)))}</span>"
 
         button.on_click(pressed)

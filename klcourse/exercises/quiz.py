@@ -120,9 +120,8 @@ class Quiz:
 
         for i, question in enumerate(self.questions, 1):
             said = ipw.HTML()
-            radio = ipw.RadioButtons(
-                options=[option.text for option in question.options], value=None, layout={"width": "max-content"}
-            )
+            texts = [option.text for option in question.options]
+            radio = ipw.RadioButtons(options=texts, value=None, tooltip=question.text, layout={"width": "max-content"})
             radio.observe(lambda change, i=i, said=said: tell(i, said, change["new"]), names="value")
             rows += [ipw.HTML(f"<strong>{i}.</strong> {escape(question.text)}"), radio, said]
         return ipw.VBox([*rows, score], layout={"overflow": "visible"}).add_class("kle-quiz")

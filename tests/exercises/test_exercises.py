@@ -205,7 +205,9 @@ def test_the_control_of_a_prediction(guess):
     box = prompt.box()
     *controls, (button, said) = [*box.children[1:-1], box.children[-1].children]
     if isinstance(guess.form, Options):
-        assert controls[0].options == guess.form.options
+        assert controls[0].options == guess.form.options and controls[0].tooltip == guess.asks
+        button.click()
+        assert "Choose one first" in said.value
         controls[0].value = guess.form.options[0]
     else:
         assert all(control.description and control.min <= control.value <= control.max for control in controls)
