@@ -20,7 +20,7 @@ NOT_SETTINGS = ("command", "out", "resume", "quiet", "preset")  # arguments of `
 def build_parser(argv: list[str]) -> argparse.ArgumentParser:
     """The command line for these arguments. The options of `run` and `sweep` need torch: only when they are asked for."""
     parser = argparse.ArgumentParser(prog="klcourse", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{doctor,run,sweep,methods,ledger}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{doctor,run,sweep,methods,ledger,exercises}")
     commands.add_parser("doctor", help="check the set-up; says what to do where something is wrong")
     run = commands.add_parser(
         "run",
@@ -35,6 +35,11 @@ def build_parser(argv: list[str]) -> argparse.ArgumentParser:
     commands.add_parser("ledger", help="every claim of the article with its verdict, computed now, as a Markdown table")
     listing = commands.add_parser("methods", help="list every method: what it minimises, its knobs, paper and file")
     listing.add_argument("--markdown", action="store_true", help="as a Markdown table, as README.md has it")
+    done = commands.add_parser("exercises", help="what you have solved, predicted and bet; --reset forgets it")
+    if argv[:1] == ["exercises"]:
+        from klcourse.exercises.command import add_arguments as add_exercise_arguments
+
+        add_exercise_arguments(done)
     if argv[:1] == ["run"]:
         add_run_arguments(run, argv)
     if argv[:1] == ["sweep"]:
@@ -154,6 +159,11 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as error:
         print(f"klcourse: {reason(error)}", file=sys.stderr)
         return 2
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        print("klcourse: this needs PyTorch, which is not installed: pip install -r requirements.txt", file=sys.stderr)
+        return 2
 
 
 def command(argv: list[str]) -> int:
@@ -176,6 +186,10 @@ def command(argv: list[str]) -> int:
 
         print(catalogue.to_markdown() if arguments.markdown else catalogue.to_text())
         return 0
+    if arguments.command == "exercises":
+        from klcourse.exercises import command as exercises
+
+        return exercises.main(arguments)
     if arguments.command == "sweep":
         from klcourse.sweep import command
 

@@ -104,7 +104,7 @@ def locked(folder: Path) -> Iterator[str]:
     path, token = folder / ".lock", uuid.uuid4().hex
     while True:
         with open(path, "a+") as file:
-            if not _take(file):
+            if not take(file):
                 file.seek(0)
                 who = file.read().split()
                 raise Busy(folder, f"process {who[0]}" if who else "process unknown")
@@ -130,7 +130,7 @@ def _is_there(path: Path, file: IO[str]) -> bool:
         return False
 
 
-def _take(file: IO[str]) -> bool:
+def take(file: IO[str]) -> bool:
     """Lock an open file for this process; False if another has it."""
     try:
         if sys.platform == "win32":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections import defaultdict
 from pathlib import Path
 
@@ -25,6 +26,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # By a call, not by MPLBACKEND: the notebook kernels inherit the environment and need their inline backend.
 matplotlib.use("Agg")
+
+# The diary of exercises: the tests, and the kernels they start, leave the reader's own alone.
+os.environ["KLCOURSE_DIARY"] = str(Path(tempfile.mkdtemp(prefix="klcourse-diary-")) / "diary.json")
 
 BRUTE_FORCE = Path(__file__).parent / "exact"
 

@@ -69,3 +69,15 @@ def test_the_plane_shades_what_is_impossible():
 def test_plots_need_no_torch():
     code = "import sys, klcourse.plots; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_a_readers_guess_is_marked_only_where_there_is_one():
+    fig, ax = plt.subplots()
+    ax.set(xlim=(0, 10), ylim=(0, 10))
+    plots.mark_guess(ax, None)
+    assert not ax.lines and not ax.texts
+    for guess, axis, side in ((2.0, "x", "left"), (9.5, "x", "right"), (3.0, "y", "right")):
+        plots.mark_guess(ax, guess, axis)
+        assert set(getattr(ax.lines[-1], f"get_{axis}data")()) == {guess}
+        assert ax.texts[-1].get_text() == "your guess" and ax.texts[-1].get_ha() == side
+    plt.close(fig)

@@ -52,6 +52,28 @@ def test_what_objectives_are_called_can_be_asked_without_torch():
     assert done.returncode == 0 and "RateHinge(lam=1.0, c=3, beta=1.0)" in done.stdout, done.stderr
 
 
+def test_without_pytorch_what_needs_it_says_so():
+    code = """
+import sys
+sys.modules.pop("torch", None)
+class Without:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            raise ModuleNotFoundError("hidden", name="torch")
+sys.meta_path.insert(0, Without())
+import klcourse as kl
+from klcourse.__main__ import main
+try:
+    kl.train
+except ImportError as error:
+    print(error)
+sys.exit(main(["run", "--out", "nowhere"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2 and "kl.train needs PyTorch, which is not installed: pip install" in done.stdout, done.stderr
+    assert done.stderr == "klcourse: this needs PyTorch, which is not installed: pip install -r requirements.txt\n"
+
+
 def test_a_loss_can_be_lifted_out():
     """objectives/ imports the standard library, PyTorch and klcourse.gaussians, which imports nothing of the course."""
     folder = Path(objectives.__file__).parent

@@ -10,13 +10,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from klcourse.plots import BLUE, GREY, ORANGE, SHADE, style_of
+from klcourse.plots import BLUE, GREY, ORANGE, SHADE, mark_guess, style_of
 
 BOX = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}  # behind words on dots
 
 
-def bound(q: ArrayLike, elbo: ArrayLike, log_px: float, posterior: float, event: str, code: str) -> Figure:
-    """The ELBO of one observation against the encoder's one free number q(code|event), below log p(event)."""
+def bound(
+    q: ArrayLike, elbo: ArrayLike, log_px: float, posterior: float, event: str, code: str, guess: float | None = None
+) -> Figure:
+    """The ELBO of one observation against the encoder's one free number q(code|event), below log p(event).
+
+    `guess` is where the reader expects the two to touch.
+    """
     q, elbo = np.asarray(q), np.asarray(elbo)
     fig, ax = plt.subplots(figsize=(7.2, 4.0))
     ax.fill_between(q, elbo, log_px, color=ORANGE, alpha=0.16, linewidth=0)
@@ -52,6 +57,7 @@ def bound(q: ArrayLike, elbo: ArrayLike, log_px: float, posterior: float, event:
         xlabel=f"encoder's belief q({code}|{event})",
         ylabel="nats",
     )
+    mark_guess(ax, guess, at=0.1)
     return fig
 
 
@@ -80,9 +86,13 @@ def posterior_guesses(
 
 
 def trade_off(
-    rates: ArrayLike, distortions: ArrayLike, best: tuple[float, float], random: tuple[ArrayLike, ArrayLike]
+    rates: ArrayLike,
+    distortions: ArrayLike,
+    best: tuple[float, float],
+    random: tuple[ArrayLike, ArrayLike],
+    guess: float | None = None,
 ) -> Figure:
-    """D against R, nats: the best curve D(R), random models, the line of equal ELBO through `best`."""
+    """D against R, nats: the best curve D(R), random models, the line of equal ELBO through `best`; the reader's R."""
     rates, distortions = np.asarray(rates), np.asarray(distortions)
     fig, ax = plt.subplots(figsize=(7.2, 4.4))
     bottom, top = distortions[-1] - 0.45, distortions[0] + 0.75
@@ -114,11 +124,12 @@ def trade_off(
     ax.text(rates[-1], distortions[-1] - 0.04, "best possible D(R) ", color=BLUE, ha="right", va="top")
     ax.text(0.08, bottom + 0.14, "no model of this kind gets here", color=GREY)
     ax.set(xlim=(0, rates[-1]), ylim=(bottom, top), xlabel="rate R [nats]", ylabel="distortion D [nats]")
+    mark_guess(ax, guess)
     return fig
 
 
-def training(history: pd.DataFrame) -> Figure:
-    """Left the distortion, right the rate, both in nats per example against the epoch."""
+def training(history: pd.DataFrame, guess: float | None = None) -> Figure:
+    """Left the distortion, right the rate, both in nats per example against the epoch; the reader's guess of the rate."""
     style = style_of("elbo")
     fig, axes = plt.subplots(1, 2, figsize=(8.6, 3.4))
     for ax, column, name in zip(axes, ("distortion", "rate"), ("distortion D", "rate R")):
@@ -131,5 +142,6 @@ def training(history: pd.DataFrame) -> Figure:
             clip_on=False,
         )
         ax.set(title=name, xlabel="epoch", ylabel="nats per digit", xlim=(0, None))
-    axes[1].set_ylim(0, None)
+    axes[1].set_ylim(0, max(axes[1].get_ylim()[1], 1.08 * (guess or 0)))
+    mark_guess(axes[1], guess, "y")
     return fig

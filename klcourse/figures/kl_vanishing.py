@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from klcourse.plots import BLUE, GREY, INFORMATION, ORANGE, SHADE, plane, style_of
+from klcourse.plots import BLUE, DARK, GREY, INFORMATION, ORANGE, SHADE, mark_guess, plane, style_of
 
 
 def wish(rate: ArrayLike, mi: ArrayLike, top: float = 1.2) -> Figure:
@@ -77,8 +79,8 @@ def jensen(strength: ArrayLike, log_p: float, expected: ArrayLike) -> Figure:
     return fig
 
 
-def transition(signal: ArrayLike, rate: ArrayLike, found: tuple[ArrayLike, ArrayLike]) -> Figure:
-    """The optimal rate against the signal-to-noise ratio (log axis): exact (line), by search (circles)."""
+def transition(signal: ArrayLike, rate: ArrayLike, found: tuple[ArrayLike, ArrayLike], guess: float | None = None) -> Figure:
+    """The optimal rate against the signal-to-noise ratio (log axis): exact (line), by search (circles); a reader's guess."""
     signal = np.asarray(signal)
     fig, ax = plt.subplots(figsize=(7.2, 3.7))
     ax.axvspan(signal[0], 1, color=SHADE, linewidth=0)
@@ -104,11 +106,17 @@ def transition(signal: ArrayLike, rate: ArrayLike, found: tuple[ArrayLike, Array
         va="center",
     )
     ax.text(1.15, 0.85 * top, "the optimum uses z", color=BLUE, va="center")
+    mark_guess(ax, guess)
     return fig
 
 
-def live_collapse(probes: pd.DataFrame, history: pd.DataFrame) -> Figure:
-    """Above: rate and information against the step (log axis). Below: distortion, which falls anyway."""
+def live_collapse(
+    probes: pd.DataFrame, history: pd.DataFrame, sketch: tuple[Sequence[float], Sequence[float]] | None = None
+) -> Figure:
+    """Above: rate and information against the step (log axis). Below: distortion, which falls anyway.
+
+    `sketch` is the reader's prediction of the rate: steps, nats.
+    """
     look = style_of("elbo")
     fig, (above, below) = plt.subplots(2, 1, figsize=(7.2, 5.2), sharex=True, height_ratios=[1.25, 1])
     above.plot(probes["step"], probes["rate"], color=look.colour)
@@ -131,6 +139,10 @@ def live_collapse(probes: pd.DataFrame, history: pd.DataFrame) -> Figure:
         color=INFORMATION,
         weight="bold",
     )
+    if sketch is not None:
+        above.plot(*sketch, ":o", color=DARK, markerfacecolor="white", clip_on=False, zorder=5)
+        last = sketch[0][-1], sketch[1][-1]
+        above.annotate("your guess", last, (-8, 6), textcoords="offset points", ha="right", color=DARK)
     above.set(ylabel="nats per sentence", ylim=(min(0.0, 1.1 * probes["mi"].min()), None))
     below.plot(history["step"], history["distortion"], color=look.colour)
     below.text(0.98, 0.86, "distortion D", transform=below.transAxes, ha="right", color=look.colour, weight="bold")

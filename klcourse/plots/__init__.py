@@ -3,7 +3,7 @@
 A figure of one notebook only is in `klcourse.figures`, in the module of the notebook's name.
 """
 
-from klcourse.plots.axes import digits, label_ends, plane, rate_information_plane
+from klcourse.plots.axes import digits, label_ends, mark_guess, plane, rate_information_plane
 from klcourse.plots.games import CENTRES, matched_payoff, payoff_arrows
 from klcourse.plots.methods import map_of_methods
 from klcourse.plots.page import show, show_text_table, use_style
@@ -58,6 +58,7 @@ __all__ = [
     "digits",
     "label_ends",
     "map_of_methods",
+    "mark_guess",
     "matched_payoff",
     "payoff_arrows",
     "plane",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from klcourse.plots.palette import GREY, MIST, SHADE, style_of
+from klcourse.plots.palette import DARK, GREY, MIST, SHADE, style_of
 
 SIDE = 28
 
@@ -44,6 +45,27 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]], gap: flo
             ha="left",
             annotation_clip=False,
         )
+
+
+def mark_guess(ax: Axes, guess: float | None, axis: str = "x", at: float = 0.97) -> None:
+    """A dotted line at the reader's prediction, on the axis it is about; nothing where none was made.
+
+    `at` is where its name stands along the line, as a share of the axes.
+    """
+    if guess is None:
+        return
+    line: dict[str, Any] = {"color": DARK, "linestyle": ":", "linewidth": 1.8, "zorder": 6}
+    text: dict[str, Any] = {"color": DARK, "fontsize": 10.5, "textcoords": "offset points"}
+    if axis == "x":
+        ax.axvline(guess, **line)
+        frame = ax.get_xaxis_transform()
+        right = ax.transAxes.inverted().transform(ax.transData.transform((guess, ax.get_ylim()[0])))[0] > 0.8
+        shift, ha = ((-4, 0), "right") if right else ((4, 0), "left")
+        ax.annotate("your guess", (guess, at), xytext=shift, xycoords=frame, ha=ha, va="top", **text)
+    else:
+        ax.axhline(guess, **line)
+        frame = ax.get_yaxis_transform()
+        ax.annotate("your guess", (at, guess), xytext=(0, 3), xycoords=frame, ha="right", va="bottom", **text)
 
 
 def plane(

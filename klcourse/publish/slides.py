@@ -7,7 +7,7 @@ look for it:
     subslide   a part of a section (### ..., **Prediction**, ...), or as much as a screen takes: one step down
     fragment   shown at the next key: the result of what a **Prediction** has just asked
     -          stays on the screen with what is above it
-    skip       not shown: settings, imports, whatever has no output
+    skip       not shown: settings, imports, whatever has no output; what a reader answers (tags exercise, predict, quiz)
     notes      for the speaker only: a cell that is nothing but a fold (a proof, a solution)
 
 To overrule it, choose another Slide Type in JupyterLab (Property Inspector, the cogs at the top right). Beside the
@@ -29,6 +29,7 @@ LINE = 85  # characters in such a line
 PICTURE = 9  # lines that a figure or a table needs at least
 
 ANCHOR = re.compile(r'^(?:<a (?:id|name)="[^"]*"></a>\s*)+')
+ANSWERED = {"exercise", "predict", "quiz"}  # tags of cells that a reader, not a lecturer, fills in
 FOLD = re.compile(r"<details.*?</details>", re.S)
 PART = re.compile(r"###|\*\*(?:Prediction|What we see)")
 ASKS = re.compile(r"^\*\*Prediction(?!.*^\*\*(?!Prediction))(?!.*^#)", re.M | re.S)  # and nothing new begins after it
@@ -57,6 +58,8 @@ def rule(notebook: NotebookNode, screen: float = SCREEN) -> list[str]:
 
 def _kind(cell: NotebookNode, number: int) -> str:
     """The type a cell has by itself, `-` if that depends on what stands above it."""
+    if ANSWERED & set(cell.metadata.get("tags", [])):
+        return "skip"
     if cell.cell_type == "code":
         hidden = not cell.outputs and (not cell.source.strip() or cell.execution_count is not None)
         return "skip" if hidden and not defines(cell) else "-"

@@ -107,7 +107,7 @@ def score(room: str, sample: int, seed: int, seconds: float, children: int, with
     killed = sum(fate in ("killed", "timeout", "suspicious", "segfault") for fate in done.values())
     print(f"{room}: {killed} of {len(done)} mutants killed ({killed / len(done):.0%}); {len(names)} in all, seed {seed}")
     if late := list(done.values()).count("timeout"):
-        print(f"  {late} of these only by the time limit: endless loops, or a busy machine (then run them again on a quiet one)")
+        print(f"  {late} of these only by the time limit: endless loops, or a busy machine (run them again on a quiet one)")
     for name, fate in done.items():
         if fate in ("survived", "no tests", "timeout"):
             changed = [line for line in mutmut(copy, "show", name).splitlines() if re.match(r"[-+](?![-+])", line)]

@@ -1,14 +1,19 @@
-"""Every notebook runs through papermill with PROFILE = "smoke", from anywhere, leaving nothing behind."""
+"""Every notebook runs through papermill with PROFILE = "smoke", from anywhere, leaving nothing behind.
+
+With every stub filled in from the solutions: as committed, with the stubs left, the notebooks are run by nbval.
+"""
 
 import logging
 import os
 
+import nbformat
 import papermill
 import pytest
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 
 from klcourse.publish.cost import over_memory, peak_mib
+from klcourse.publish.fill import answer_cells, fill
 from klcourse.publish.normalise import NOTEBOOKS
 from tests.limits import CELL, limit
 
@@ -53,10 +58,11 @@ def tracked(folder) -> dict:
 
 def smoke(path, folder) -> float:
     """Run one notebook in an empty folder; peak memory in MiB. Asserts that the folder is still empty."""
-    work = folder / "work"
+    work, filled = folder / "work", folder / f"filled-{path.name}"
     work.mkdir()
+    nbformat.write(fill(nbformat.read(path, as_version=4)), filled)
     notebook = papermill.execute_notebook(
-        path,
+        filled,
         folder / path.name,
         parameters={"PROFILE": "smoke"},
         engine_name="measured",
@@ -67,6 +73,9 @@ def smoke(path, folder) -> float:
         execution_timeout=limit(CELL),
     )
     assert [str(left) for left in work.iterdir()] == [], "the notebook writes into the folder it runs in"
+    for one, cell in answer_cells(notebook):
+        said = "".join(output.get("data", {}).get("text/plain", "") for output in cell.outputs)
+        assert said.startswith(f"{one.id} Right."), f"the solution of {one.id} in its notebook: {said}"
     return notebook.metadata["peak_mib"]
 
 

@@ -75,6 +75,12 @@ def test_a_type_older_than_the_rule_counts_as_set_by_hand():
     assert types_of(assign(assign(made)))[1] == "fragment"
 
 
+def test_what_a_reader_answers_is_not_on_a_slide_and_does_not_come_between():
+    made = notebook("# Title", "**Prediction.** Which?", ("predict()", FIGURE), ("plot()", FIGURE))
+    made.cells[2].metadata["tags"] = ["predict"]
+    assert rule(made) == ["slide", "subslide", "skip", "fragment"]
+
+
 def test_without_outputs_nothing_is_decided():
     made = assign(notebook("# Title", ("plot()",)))
     assert not any("slideshow" in cell.metadata for cell in made.cells)
