@@ -122,7 +122,7 @@ def test_version_citation_and_changelog_agree(root):
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "TEACHING.md"])
 def test_make_targets_that_are_named_are_there(root, name):
     text, makefile = ((root / part).read_text(encoding="utf-8") for part in (name, "Makefile"))
-    named = set(re.findall(r"\bmake ([a-z][a-z-]+)", "\n".join(re.findall(r"`[^`]+`|^    .*|^make .*", text, re.M))))
+    named = set(re.findall(r"\bmake ([a-z][a-z-]+)", "\n".join(re.findall(r"`[^`\n]+`|^    .*|^make .*", text, re.M))))
     assert named and named <= set(re.findall(r"^([a-z-]+):", makefile, re.M))
 
 

@@ -194,7 +194,7 @@ def test_what_killed_writers_left_is_removed(tmp_path):
 def test_a_lock_that_was_let_go_between_opening_and_locking_is_not_held(tmp_path, monkeypatch):
     from klcourse import system
 
-    real, opened = system._take, []
+    real, opened = system.take, []
 
     def take(file):
         if not opened:  # the one who held it removes it now
@@ -202,7 +202,7 @@ def test_a_lock_that_was_let_go_between_opening_and_locking_is_not_held(tmp_path
             (tmp_path / ".lock").unlink()
         return real(file)
 
-    monkeypatch.setattr(system, "_take", take)
+    monkeypatch.setattr(system, "take", take)
     with locked(tmp_path), pytest.raises(Busy), locked(tmp_path):
         pass
 
