@@ -38,7 +38,7 @@ LAYERS = [
     {"measure"},
     {"models", "catalogue"},
     {"objectives"},
-    {"gaussians", "data", "system", "version"},
+    {"gaussians", "data", "picture", "system", "version"},
     {"ledger"},
     {"games"},
     {"exact"},
@@ -47,7 +47,7 @@ DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 
 # Theory, data, figures, and what objectives are called: of use without PyTorch, so not one of their modules imports it.
 NO_TORCH = {"data", "ledger", "games", "exact", "notebook", "studies", "objectives", "gaussians", "plots", "figures"}
-NO_TORCH |= {"catalogue", "doctor", "publish", "system", "version"}
+NO_TORCH |= {"catalogue", "doctor", "picture", "publish", "system", "version"}
 
 # Module names that are not the distribution's name.
 DISTRIBUTIONS = {

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from IPython.display import Image, Markdown, display
+from IPython.display import Markdown, display
 from matplotlib.figure import Figure
+
+from klcourse.picture import picture
 
 
 def use_style() -> None:
@@ -22,7 +24,7 @@ def show(fig: Figure, caption: str) -> None:
     # tight, so that no label is cut off; no version inside, so that the same picture has the same bytes
     fig.savefig(png, format="png", bbox_inches="tight", pad_inches=0.08, metadata={"Software": None})
     plt.close(fig)
-    display(Image(png.getvalue(), alt=caption), metadata={"image/png": {"alt": caption}})
+    display({"text/html": picture(png.getvalue(), caption), "text/plain": caption}, raw=True)
     display(Markdown("*" + caption.replace("*", r"\*") + "*"))  # a caption says λ*, it does not emphasise
 
 

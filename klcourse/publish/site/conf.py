@@ -20,6 +20,7 @@ html_static_path = ["_static"]  # of the staged pages: __main__.py makes them th
 html_css_files = ["site.css"]
 html_theme_options = {
     "home_page_in_toc": True,
+    "navbar_persistent": [],  # or there is a second search box in a bar of its own
     "show_navbar_depth": 1,
     "show_toc_level": 2,
     "use_download_button": True,
@@ -28,6 +29,10 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
+html_context = {"default_mode": "auto"}  # light or dark as the reader's system is
+# Without the theme's logo, which is the page's name once more and in no landmark.
+html_sidebars = {"**": ["search-button-field.html", "sbt-sidebar-nav.html"]}
+html_js_files = ["site.js"]
 html_show_sourcelink = False
 html_copy_source = True  # what the download button gives; __main__.py puts the notebooks themselves there
 html_last_updated_fmt = None

@@ -1,6 +1,6 @@
 """Does every link of the finished site lead somewhere? Pages, files and anchors inside the folder; the web is not asked.
 
-    python -m klcourse.publish.site.links build/site
+python -m klcourse.publish.site.links build/site
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from urllib.parse import unquote, urlsplit
 
 LEADS = {("a", "href"), ("link", "href"), ("img", "src"), ("script", "src"), ("iframe", "src"), ("source", "src")}
 LOADS = LEADS - {("a", "href")}
-# Pages that no reader opens, and Sphinx's search page, whose results are written by a script.
-SPARE = {"genindex.html", "search.html", "webpack-macros.html"}
 
 
 class Page(HTMLParser):

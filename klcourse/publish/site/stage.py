@@ -18,6 +18,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 PAGE_LINK = re.compile(r"(\]\(|href=[\"'])(\w+)\.(?:ipynb|md)(?=[#)\"'])")
+CHINESE = re.compile(r"[\u4e00-\u9fff][\u3000-\u303f\u4e00-\u9fff]*")
 PICTURE = re.compile(r'(<img [^>]*?)src="data:image/png;base64,([A-Za-z0-9+/=\s]+)"')
 
 
@@ -41,7 +42,8 @@ def prepare(notebook: NotebookNode, name: str, static: Path, links: Linker) -> N
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-input"]
         for number, output in enumerate(cell.get("outputs", [])):
             for kind in {"text/html", "text/markdown"} & set(output.get("data", {})):
-                output.data[kind] = page_links(output.data[kind])
+                # an empty corner of a table is no heading
+                output.data[kind] = page_links(output.data[kind]).replace("<th></th>", "<td></td>")
             if "text/html" in output.get("data", {}):
                 file = f"figures/{name}-{cell.id}-{number}.png"
                 output.data["text/html"] = _as_file(output.data["text/html"], static, file)
@@ -78,7 +80,8 @@ def stage(out: Path, names: list[str] | None = None) -> list[Path]:
     shutil.rmtree(out, ignore_errors=True)
     static = out / "_static"
     copy_from("mathjax", MATHJAX, static)
-    shutil.copyfile(HERE / "site.css", static / "site.css")
+    for name in ("site.css", "site.js"):
+        shutil.copyfile(HERE / name, static / name)
     paths = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if not names or path.stem in names]
     glossary = (NOTEBOOKS / "GLOSSARY.md").read_text(encoding="utf-8")
     uses, pages = {}, []
@@ -88,6 +91,7 @@ def stage(out: Path, names: list[str] | None = None) -> list[Path]:
         links = linker(glossary)
         nbformat.write(prepare(notebook, path.stem, static, links), out / path.name)
         uses[path.stem] = links.used
-    (out / "GLOSSARY.md").write_text(with_backlinks(page_links(glossary), uses), encoding="utf-8")
+    words = CHINESE.sub(r'<span lang="zh-Hans">\g<0></span>', with_backlinks(page_links(glossary), uses))
+    (out / "GLOSSARY.md").write_text(words, encoding="utf-8")
     (out / "index.md").write_text(front_page(pages), encoding="utf-8")
     return paths

@@ -9,7 +9,8 @@ GLOSSARY = "GLOSSARY.html"
 ROW = re.compile(r"^\| (?P<names>[^|]+?) \| (?P<rest>[^|]*\|.*?) \|$", re.M)
 # Where a term is not linked: code, formulas, links, whole <a> and <summary> elements, other tags, headings.
 CLOSED = re.compile(
-    r"(```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|!?\[[^\]]*\]\([^)]*\)|<(a|summary)\b.*?</\2>|<[^>]*>|^#{1,6} .*?$)", re.S | re.M
+    r"(```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$|!?\[[^\]]*\]\([^)]*\)|<(a|summary)\b.*?</\2>|<[^>]*>|^#{1,6} .*?$)",
+    re.S | re.M,
 )
 
 
