@@ -1,7 +1,7 @@
 """A picture as the reader's page has it: an HTML image with its alternative text.
 
-JupyterLab, the site and the decks take alternative text from HTML and nowhere else; what stands in the metadata of a PNG output
-they do not read. So a figure is an HTML output that carries the PNG file, and one function writes it for all.
+JupyterLab, the site and the decks take alternative text from HTML and nowhere else: what stands in the metadata of a PNG
+output they do not read. So a figure is an HTML output that carries the PNG file, and one function writes it for all.
 """
 
 from __future__ import annotations

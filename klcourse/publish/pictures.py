@@ -44,9 +44,7 @@ def convert(notebook: NotebookNode) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line; 1 if a notebook is not known or a picture has no alternative text."""
-    parser = argparse.ArgumentParser(
-        description="Give stored figures their alternative text where readers' pages look for it."
-    )
+    parser = argparse.ArgumentParser(description="Give stored figures their alternative text where pages look for it.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="for example 01_elbo; default: all")
     names = parser.parse_args(arguments).names
     for path in [NOTEBOOKS / f"{Path(name).stem}.ipynb" for name in names] or sorted(NOTEBOOKS.glob("*.ipynb")):

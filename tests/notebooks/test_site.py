@@ -13,6 +13,7 @@ from klcourse import picture, plots
 from klcourse.publish import pictures
 from klcourse.publish.site import links, stage, terms
 from tests.browser.lab import NOTEBOOKS, ROOT
+from tests.test_package import pins
 
 GLOSSARY = (ROOT / "notebooks" / "GLOSSARY.md").read_text(encoding="utf-8")
 
@@ -81,8 +82,7 @@ def test_every_stored_picture_can_be_described(path):
 
 def test_the_first_use_of_a_term_leads_to_the_glossary_and_nothing_else_does():
     linker = terms.Linker({"nat": "nat", "mutual information": "mutual-information", "KL": "kl"})
-    text = "## A nat\n\n`nat` $nat$ [nat](a.html) <a id='nat'>nat</a> alternating, a nat-like, kl; Nats, nat. Mutual\ninformation"
-    linked = linker.link(text)
+    linked = linker.link("## A nat\n\n`nat` $nat$ [nat](a.html) <a id='nat'>nat</a> alternating, a nat-like, kl; Nats, nat.")
     assert linked.count("<a class=") == 1 and ">Nats</a>, nat." in linked and linked.startswith("## A nat\n")
     assert linker.used == ["nat"]
     assert 'id="use-mutual-information"' in linker.link("the mutual information, KL") and linker.used[1:] == [
@@ -92,16 +92,11 @@ def test_the_first_use_of_a_term_leads_to_the_glossary_and_nothing_else_does():
 
 
 def test_the_glossary_leads_back():
-    found = terms.with_backlinks(
-        GLOSSARY, {"03_kl_vanishing": ["posterior-collapse"], "01_elbo": ["posterior-collapse", "nat"]}
-    )
-    row = next(
-        line for line in found.splitlines() if line.startswith('| <a id="term-posterior-collapse"></a>posterior collapse |')
-    )
-    assert row.endswith(
-        'Used in <a href="01_elbo.html#use-posterior-collapse">01</a>, <a href="03_kl_vanishing.html#use-posterior-collapse">03</a>.'
-        "</span> |"
-    )
+    key = "posterior-collapse"
+    found = terms.with_backlinks(GLOSSARY, {"03_kl_vanishing": [key], "01_elbo": [key, "nat"]})
+    row = next(line for line in found.splitlines() if line.startswith(f'| <a id="term-{key}"></a>posterior collapse |'))
+    uses = f'<a href="01_elbo.html#use-{key}">01</a>, <a href="03_kl_vanishing.html#use-{key}">03</a>'
+    assert row.endswith(f' <span class="uses">Used in {uses}.</span> |')
     assert found.count("Used in") == 2 and found.count("\n") == GLOSSARY.count("\n")
 
 
@@ -133,15 +128,10 @@ def test_a_page_has_links_files_and_folds(tmp_path):
 
 def test_the_site_is_built_with_the_pins_of_the_course(root):
     """What both environments have is the same release in both."""
-    lines = (stage.HERE / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    site = dict(line.split("==") for line in lines if "==" in line)
-    course = dict(
-        line.split("==") for line in (root / "requirements.txt").read_text(encoding="utf-8").splitlines() if "==" in line
-    )
+    site, course = pins(stage.HERE / "requirements.txt"), pins(root / "requirements.txt")
     assert len(site) >= 5 and all(course[name] == version for name, version in site.items() if name in course)
-    ranges = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"][
-        "publish"
-    ]
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    ranges = [text for texts in project["optional-dependencies"].values() for text in texts]
     assert all("sphinx" not in text for text in ranges)  # not for those who only run the course
 
 

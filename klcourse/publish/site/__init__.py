@@ -5,7 +5,7 @@
     conf     what Sphinx is told; site.css: what the theme does not do
     links    every link and anchor of the finished site leads somewhere
 
-Sphinx with myst-nb and the book theme, because they render stored outputs without a kernel, search without a server, and bring
-their scripts and fonts along. They live in an environment of their own (requirements.txt beside this file, no PyTorch), so
-these modules need the standard library and nbformat and nothing else.
+Sphinx with myst-nb and the book theme, because they render stored outputs without a kernel, search without a server, and
+bring their scripts and fonts along. They live in an environment of their own (requirements.txt beside this file, no
+PyTorch), so these modules need the standard library and nbformat and nothing else.
 """

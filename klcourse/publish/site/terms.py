@@ -1,4 +1,4 @@
-"""The glossary and the pages know each other: a term's first use on a page leads to it, and its row leads back to the uses."""
+"""The glossary and the pages know each other: a term's first use on a page leads to it, its row leads back to the uses."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def key_of(entry: str) -> str:
 def entries(glossary: str) -> list[str]:
     """The first column of the tables under "Terms" of the glossary.
 
-    >>> entries("## Terms\\n\\n| term | 中文 | meaning |\\n|---|---|---|\\n| nat | 奈特 | a unit |\\n\\n## The claims\\n| A0 | x | y |")
+    >>> entries("## Terms\\n\\n| term | 中文 | meaning |\\n|---|---|---|\\n| nat | 奈特 | a unit |\\n\\n## Next")
     ['nat']
     """
     return [match["names"] for match in ROW.finditer(_terms(glossary)) if match["names"] not in ("term", "---")]
