@@ -24,6 +24,9 @@ def build(out: Path, names: list[str] | None = None) -> int:
         strict = [] if names else ["--fail-on-warning", "--keep-going"]
         command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", *strict]
         status = subprocess.run([*command, "-d", str(trees), str(source), str(out)]).returncode
+    for page in out.glob("*.html"):  # an empty corner of a table is no heading
+        text = page.read_text(encoding="utf-8")
+        page.write_text(text.replace('<th class="head"><p></p></th>', "<td></td>"), encoding="utf-8")
     for path in notebooks:  # the download button gives the notebook itself, with links that work in JupyterLab
         if (out / "_sources" / path.name).exists():
             shutil.copyfile(path, out / "_sources" / path.name)

@@ -17,7 +17,7 @@ myst_all_links_external = True  # stage.py has made pages of them, links.py chec
 
 html_theme = "sphinx_book_theme"
 html_static_path = ["_static"]  # of the staged pages: __main__.py makes them the source folder and this the configuration
-html_css_files = ["site.css"]
+html_css_files = ["site.css", "explorers/explorer.css"]
 html_theme_options = {
     "home_page_in_toc": True,
     "navbar_persistent": [],  # or there is a second search box in a bar of its own

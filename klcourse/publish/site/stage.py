@@ -11,6 +11,8 @@ import nbformat
 from nbformat import NotebookNode
 
 from klcourse.publish.assets import MATHJAX, copy_from
+from klcourse.publish.explorers.page import EXPLORERS, FILES
+from klcourse.publish.explorers.page import HERE as SCRIPTS
 from klcourse.publish.pictures import convert
 from klcourse.publish.site.terms import Linker, linker, with_backlinks
 
@@ -45,9 +47,24 @@ def prepare(notebook: NotebookNode, name: str, static: Path, links: Linker) -> N
                 # an empty corner of a table is no heading
                 output.data[kind] = page_links(output.data[kind]).replace("<th></th>", "<td></td>")
             if "text/html" in output.get("data", {}):
+                output.data["text/html"] += explorer_link(cell.source)
                 file = f"figures/{name}-{cell.id}-{number}.png"
                 output.data["text/html"] = _as_file(output.data["text/html"], static, file)
     return notebook
+
+
+def explorer_link(source: str) -> str:
+    """A line of HTML below a widget's still picture, if there is an explorer of it; else nothing.
+
+    >>> explorer_link("PhaseDiagram()")
+    '<p class="moves"><a href="phase.html">Move it on this site</a>, without installing anything.</p>'
+    """
+    for explorer in EXPLORERS:
+        if f"{explorer.widget}(" in source:
+            return (
+                f'<p class="moves"><a href="{explorer.page}.html">Move it on this site</a>, without installing anything.</p>'
+            )
+    return ""
 
 
 def _as_file(html: str, static: Path, file: str) -> str:
@@ -82,6 +99,11 @@ def stage(out: Path, names: list[str] | None = None) -> list[Path]:
     copy_from("mathjax", MATHJAX, static)
     for name in ("site.css", "site.js"):
         shutil.copyfile(HERE / name, static / name)
+    for name in FILES:
+        (static / "explorers").mkdir(exist_ok=True)
+        shutil.copyfile(SCRIPTS / name, static / "explorers" / name)
+    for explorer in EXPLORERS:
+        (out / f"{explorer.page}.md").write_text(explorer.markdown("_static/explorers"), encoding="utf-8")
     paths = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if not names or path.stem in names]
     glossary = (NOTEBOOKS / "GLOSSARY.md").read_text(encoding="utf-8")
     uses, pages = {}, []
