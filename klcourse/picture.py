@@ -1,4 +1,4 @@
-"""A picture as the reader's page has it: an HTML image with its alternative text.
+"""A picture or table as the reader's page has it: an image with its alternative text, no heading that is empty.
 
 JupyterLab, the site and the decks take alternative text from HTML and nowhere else: what stands in the metadata of a PNG
 output they do not read. So a figure is an HTML output that carries the PNG file, and one function writes it for all.
@@ -9,6 +9,15 @@ from __future__ import annotations
 import base64
 import struct
 from html import escape
+
+
+def without_empty_heads(html: str) -> str:
+    """The same HTML, but the empty corner of a table, which pandas writes as a heading, is a cell: nothing heads nothing.
+
+    >>> without_empty_heads("<tr><th></th><th>rate</th></tr>")
+    '<tr><td></td><th>rate</th></tr>'
+    """
+    return html.replace("<th></th>", "<td></td>")
 
 
 def png_size(png: bytes) -> tuple[int, int]:

@@ -7,15 +7,24 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from IPython.display import Markdown, display
+from IPython import get_ipython
+from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
 
-from klcourse.picture import picture
+from klcourse.picture import picture, without_empty_heads
 
 
 def use_style() -> None:
-    """Switch matplotlib to the course's style; every notebook calls it once."""
+    """Switch matplotlib to the course's style, and tables to headings that are not empty; every notebook calls it once."""
     plt.style.use(Path(__file__).parents[1] / "klcourse.mplstyle")
+    if (shell := get_ipython()) is not None:
+        for kind in (pd.DataFrame, HTML):
+            shell.display_formatter.formatters["text/html"].for_type(kind, _table)
+
+
+def _table(shown: pd.DataFrame | HTML) -> str | None:
+    html = shown._repr_html_()
+    return html and without_empty_heads(html)
 
 
 def show(fig: Figure, caption: str) -> None:

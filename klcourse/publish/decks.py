@@ -24,6 +24,7 @@ from nbformat import NotebookNode
 
 from klcourse.publish.assets import MATHJAX, REVEAL, copy_from
 from klcourse.publish.normalise import find
+from klcourse.publish.pictures import convert
 from klcourse.publish.slides import assign
 
 HERE = Path(__file__).parent
@@ -41,7 +42,8 @@ def copy_assets(folder: Path) -> None:
 
 
 def prepare(notebook: NotebookNode, code: bool = False) -> NotebookNode:
-    """A notebook as it goes into a deck, changed in place: types assigned, code hidden, links to the other decks."""
+    """A notebook as it goes into a deck, changed in place: types, hidden code, figures with their text, links to decks."""
+    convert(notebook)
     assign(notebook, screen=inf)  # deck.js turns the page when it is full
     for cell in notebook.cells:
         if cell.cell_type == "markdown":

@@ -6,11 +6,15 @@ import tomllib
 
 import matplotlib.pyplot as plt
 import nbformat
+import pandas as pd
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import HTML
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from klcourse import picture, plots
 from klcourse.publish import pictures
+from klcourse.publish.rules import _output
 from klcourse.publish.site import links, stage, terms
 from tests.browser.lab import NOTEBOOKS, ROOT
 from tests.test_package import pins
@@ -48,16 +52,33 @@ def test_a_stored_figure_becomes_what_show_displays_today(monkeypatch):
     assert 'alt="the rate &quot;R&quot; &lt; c"' in shown[0]["text/html"]
 
 
+def test_an_empty_corner_of_a_table_is_no_heading_stored_or_shown(monkeypatch):
+    shell = InteractiveShell()
+    monkeypatch.setattr("klcourse.plots.page.get_ipython", lambda: shell)
+    plots.use_style()
+    frame = pd.DataFrame({"R": [1.0]}, index=["a"])
+    for shown in (frame, HTML(frame.to_html())):
+        html = shell.display_formatter.format(shown)[0]["text/html"]
+        stored = new_output("display_data", data={"text/html": shown._repr_html_()})
+        notebook = new_notebook(cells=[new_code_cell("frame", outputs=[stored])])
+        assert (
+            "<th></th>" in stored.data["text/html"] and pictures.convert(notebook) == 1 and pictures.convert(notebook) == 0
+        )
+        assert notebook.cells[0].outputs[0].data["text/html"] == html and "<td></td>" in html
+
+
 def test_a_widgets_still_picture_keeps_its_size_on_the_page():
     notebook = new_notebook(cells=[new_code_cell("w", outputs=[old_figure(width=384, height=240)])])
     pictures.convert(notebook)
     assert 'width="384" height="240"' in notebook.cells[0].outputs[0].data["text/html"]
 
 
-def test_a_picture_that_nobody_describes_is_refused():
-    notebook = new_notebook(cells=[new_code_cell("w", id="mute", outputs=[old_figure("")])])
-    with pytest.raises(ValueError, match="cell mute shows a picture without alternative text"):
-        pictures.convert(notebook)
+def test_a_picture_that_nobody_describes_stays_and_is_named():
+    for mute in (old_figure(""), new_output("display_data", data={"text/html": '<img alt="" src="data:x">'})):
+        notebook = new_notebook(cells=[new_code_cell("w", outputs=[mute])])
+        assert pictures.convert(notebook) == 0
+        assert _output(mute) == ["a picture without alternative text: show it with klcourse.plots.show"]
+    assert _output(old_figure("R < c")) == []
 
 
 def test_the_size_of_a_picture_is_read_from_its_head():

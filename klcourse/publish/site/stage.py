@@ -44,8 +44,7 @@ def prepare(notebook: NotebookNode, name: str, static: Path, links: Linker) -> N
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-input"]
         for number, output in enumerate(cell.get("outputs", [])):
             for kind in {"text/html", "text/markdown"} & set(output.get("data", {})):
-                # an empty corner of a table is no heading
-                output.data[kind] = page_links(output.data[kind]).replace("<th></th>", "<td></td>")
+                output.data[kind] = page_links(output.data[kind])
             if "text/html" in output.get("data", {}):
                 output.data["text/html"] += explorer_link(cell.source)
                 file = f"figures/{name}-{cell.id}-{number}.png"
