@@ -97,7 +97,7 @@ notebooks: $(STAMP)
 SITE := build/.venv-site
 $(SITE)/.installed: klcourse/publish/site/requirements.txt
 	@"$(PYTHON)" -m venv --clear "$(SITE)"
-	@echo "Installing what builds the site (about a minute and 250 MB the first time)"
+	@echo "Installing what builds the site (about a minute and 420 MB the first time)"
 	@"$(SITE)/bin/python" -m pip install --quiet --no-compile -r klcourse/publish/site/requirements.txt
 	@touch "$@"
 
