@@ -10,7 +10,7 @@ TEST_ARGS ?=
 COVERAGE := --cov=klcourse --cov-report=term:skip-covered --cov-fail-under=94
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser install setup notebooks slides lint lock mutants clean FORCE
+.PHONY: help lab test test-browser install setup notebooks slides site lint lock mutants clean FORCE
 
 PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -42,6 +42,7 @@ help:
 	@echo "make test-browser  only the tests in a real browser: every notebook, every slider, slides (needs Chromium)"
 	@echo "make slides     build slide decks that need no network: build/slides/*.html (NB=01_elbo for one, CODE=1 with code,"
 	@echo "                PLAN=90 or PLAN=45 for a lecture of so many minutes across the notebooks)"
+	@echo "make site       build the course as pages to read, with search, for any web server or a folder: build/site"
 	@echo "make notebooks  run the notebooks and store their outputs (NB=01_elbo for one, PROFILE=full for long)"
 	@echo "make lint       mistakes, layout, docstrings and types of the code (ruff, mypy)"
 	@echo "make lock       write constraints.txt and binder/requirements.txt anew, after a change of requirements.txt"
@@ -95,6 +96,17 @@ slides: $(STAMP)
 
 notebooks: $(STAMP)
 	"$(PY)" -m klcourse.publish.normalise --profile $(PROFILE) $(NB)
+
+# An environment of its own, made on demand: nothing else needs Sphinx, and the site does not need PyTorch.
+SITE := build/.venv-site
+$(SITE)/.installed: klcourse/publish/site/requirements.txt
+	@"$(PYTHON)" -m venv --clear "$(SITE)"
+	@echo "Installing what builds the site (about a minute and 420 MB the first time)"
+	@"$(SITE)/bin/python" -m pip install --quiet --no-compile -r klcourse/publish/site/requirements.txt
+	@touch "$@"
+
+site: $(SITE)/.installed
+	"$(SITE)/bin/python" -m klcourse.publish.site $(NB)
 
 lint: $(STAMP)
 	"$(PY)" -m ruff check klcourse tests

@@ -40,7 +40,7 @@ LAYERS = [
     {"measure"},
     {"models", "catalogue"},
     {"objectives"},
-    {"gaussians", "data"},
+    {"gaussians", "data", "picture"},
     {"seals", "system", "version"},
     {"ledger"},
     {"games"},
@@ -50,7 +50,7 @@ DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 
 # Theory, data, figures, and what objectives are called: of use without PyTorch, so not one of their modules imports it.
 NO_TORCH = {"data", "ledger", "games", "exact", "notebook", "studies", "objectives", "gaussians", "plots", "figures"}
-NO_TORCH |= {"catalogue", "doctor", "exercises", "publish", "seals", "system", "version"}
+NO_TORCH |= {"catalogue", "doctor", "exercises", "picture", "publish", "seals", "system", "version"}
 
 # Module names that are not the distribution's name.
 DISTRIBUTIONS = {

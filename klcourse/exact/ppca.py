@@ -163,3 +163,7 @@ class PPCA:
         """
         positive(beta=beta)
         return np.maximum(beta - self.slope(c), 0.0)
+
+
+SIXTEEN = PPCA(2.0 * 0.88 ** np.arange(16), d=16, sigma2=1.0)
+"""The model of the phase diagrams: sixteen latents; the first nat buys two, the eighth a third of one."""

@@ -16,7 +16,6 @@ import argparse
 import re
 import shutil
 import sys
-from importlib.util import find_spec
 from math import inf
 from pathlib import Path
 
@@ -25,45 +24,29 @@ from nbconvert import SlidesExporter
 from nbformat import NotebookNode
 
 from klcourse.publish import plans
+from klcourse.publish.assets import MATHJAX, REVEAL, copy_from
 from klcourse.publish.normalise import find
+from klcourse.publish.pictures import convert
 from klcourse.publish.slides import assign
 from klcourse.system import print_anything
 
 HERE = Path(__file__).parent
 OUT = HERE.parents[1] / "build" / "slides"
-# module -> what decks need of it, and where they look for it below assets/
-ASSETS = {
-    "pyreveal": {
-        "revealjs/dist/reveal.js": "reveal/reveal.js",
-        "revealjs/dist/reveal.css": "reveal/reveal.css",
-        "revealjs/dist/plugin/notes.js": "reveal/notes.js",
-        "revealjs/LICENSE": "reveal/LICENSE",
-    },
-    "mathjax": {
-        "static/mathjax/es5/tex-svg-full.js": "mathjax/tex-svg-full.js",
-        "static/mathjax/LICENSE": "mathjax/LICENSE",
-    },
-}
 NOTEBOOK_LINK = re.compile(r"\]\((\w+)\.ipynb(?:#[^)\s]*)?\)|href=(['\"])(\w+)\.ipynb(?:#[^'\"]*)?\2")
 
 
 def copy_assets(folder: Path) -> None:
     """Put reveal.js, MathJax and the two files of our own into a folder; ImportError names a missing package."""
     shutil.rmtree(folder, ignore_errors=True)
-    for module, files in ASSETS.items():
-        spec = find_spec(module)
-        if spec is None or spec.origin is None:
-            raise ImportError(f"the Python module {module} is missing: pip install -r requirements.txt")
-        for source, target in files.items():
-            path = Path(spec.origin).parent / source
-            (folder / target).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, folder / target)
+    copy_from("pyreveal", REVEAL, folder)
+    copy_from("mathjax", MATHJAX, folder)
     for name in ("deck.css", "deck.js"):
         shutil.copyfile(HERE / "deck" / name, folder / name)
 
 
 def prepare(notebook: NotebookNode, code: bool = False) -> NotebookNode:
-    """A notebook as it goes into a deck, changed in place: types assigned, code hidden, links to the other decks."""
+    """A notebook as it goes into a deck, changed in place: types, hidden code, figures with their text, links to decks."""
+    convert(notebook)
     assign(notebook, screen=inf)  # deck.js turns the page when it is full
     for cell in notebook.cells:
         if cell.cell_type == "markdown":

@@ -27,6 +27,7 @@ LEAKS = {
     "a memory address": re.compile(r"\bat 0x[0-9a-fA-F]{6,}"),
     "a progress bar": re.compile(r"\d+%\|"),
 }
+MUTE = re.compile(r"<img (?![^>]*\balt=[\"'][^\"'])")  # no alternative text, or an empty one
 DATA_URI = re.compile(r"data:[\w/+.-]+;base64,[A-Za-z0-9+/=\s]+")
 
 
@@ -103,6 +104,9 @@ def _output(output: NotebookNode) -> list[str]:
             return [f"text on stderr: {output.text.strip()[:120]!r}"]
         return _leaks(output.text)
     found = ["a live widget view: nobody can see it without a kernel"] if WIDGET_VIEW in output.data else []
+    described = "image/png" not in output.data or output.metadata.get("image/png", {}).get("alt")
+    if not described or MUTE.search(output.data.get("text/html", "")):
+        found.append("a picture without alternative text: show it with klcourse.plots.show")
     for mime, content in output.data.items():
         if mime.startswith("text/") or mime == "image/svg+xml":  # base64 pictures contain anything by chance
             found += _leaks(content)

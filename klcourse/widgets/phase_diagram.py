@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from klcourse.exact.ppca import PPCA
+from klcourse.exact.ppca import SIXTEEN
 from klcourse.exact.regimes import Curve
 from klcourse.plots import REGIME_LOOKS
 from klcourse.widgets.exact_map import ExactMap
@@ -19,7 +19,6 @@ from klcourse.widgets.frame.spots import Spot
 from klcourse.widgets.runs_map import RunsMap
 from klcourse.widgets.stored_runs import StoredRuns, load_runs
 
-MODEL = PPCA(2.0 * 0.88 ** np.arange(16), d=16, sigma2=1.0)  # 16 latents; the first nat buys two, the eighth a third of one
 STUDIES = {"images": "phase_diagram", "text": "text_phase"}
 ABOUT = {"images": "PixelCNN on digits", "text": "LSTM on sentences"}
 LAM, C = 4.0, 8.5  # the ends of the axes
@@ -52,7 +51,7 @@ class PhaseDiagram(Widget):
 
     def __init__(
         self,
-        curve: Curve = MODEL,
+        curve: Curve = SIXTEEN,
         runs: Mapping[str, StoredRuns] | None = None,
         stars: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
         folder: str | Path | None = None,

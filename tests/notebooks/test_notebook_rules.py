@@ -86,8 +86,8 @@ def test_ordinary_text_is_no_leak(good, tmp_path, text):
 
 def test_pictures_may_contain_anything_by_chance(good, tmp_path):
     good.cells[2].outputs = [
-        new_output("display_data", data={"image/png": "iVBOR/tmp/x"}),
-        html('<img src="data:image/png;base64,iVBOR/tmp/x==">'),
+        new_output("display_data", data={"image/png": "iVBOR/tmp/x"}, metadata={"image/png": {"alt": "a"}}),
+        html('<img alt="a" src="data:image/png;base64,iVBOR/tmp/x==">'),
     ]
     assert broken_rules(good, tmp_path) == ""
 

@@ -14,6 +14,7 @@ from matplotlib.colors import to_rgb
 
 from klcourse import studies
 from klcourse.exact.ppca import PPCA
+from klcourse.exact.ppca import SIXTEEN as MODEL
 from klcourse.exact.regimes import regime, thresholds
 from klcourse.plots import REGIME_LOOKS
 from klcourse.runs import Run, train
@@ -23,7 +24,6 @@ from klcourse.widgets import sentences as sentences_module
 from klcourse.widgets.exact_map import bands, roomy, spread, threshold_lines
 from klcourse.widgets.frame.panel import Panel
 from klcourse.widgets.latent import STEPS, interpolate
-from klcourse.widgets.phase_diagram import MODEL
 from klcourse.widgets.stored_runs import StoredRuns, load_runs, run_regime
 
 SIDE = 28

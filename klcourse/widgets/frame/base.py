@@ -50,6 +50,7 @@ from IPython import get_ipython
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
+from klcourse.picture import picture
 from klcourse.widgets.frame.canvas import Canvas, SomeArtist
 from klcourse.widgets.frame.controls import Control
 from klcourse.widgets.frame.panel import Panel
@@ -241,9 +242,8 @@ class Widget(ABC):
         if self._panel is None:
             self._panel = Panel(self)
         canvas = self._drawn()
-        bundle = self._panel.view() | {"image/png": canvas.png(), "text/plain": self.alt}
-        size = {"alt": self.alt, "width": canvas.width, "height": canvas.height}
-        display(bundle, metadata={"image/png": size}, raw=True)
+        still = picture(canvas.png(), self.alt, (canvas.width, canvas.height))
+        display(self._panel.view() | {"text/html": still, "text/plain": self.alt}, raw=True)
         if self.caption:
             display(Markdown("*" + self.caption.replace("*", r"\*") + "*"))
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from html import escape
 from math import log10
+from pathlib import Path
 from typing import Any, Protocol
 
 import ipywidgets as ipw
@@ -15,6 +16,7 @@ import ipywidgets as ipw
 from klcourse.widgets.frame.controls import Choice, Control, Slider, Toggle, number_text
 from klcourse.widgets.frame.spots import Overlay, Spot
 
+NAMES = Path(__file__).parent / "names.js"
 VIEW = "application/vnd.jupyter.widget-view+json"
 KEYS = (
     "Tab moves from control to control. On a slider ← and → are one step, Page Up and Page Down five, Home and End "
@@ -105,7 +107,7 @@ class Panel:
             [*buttons, *widget.extras(), self._message], layout={"flex_flow": "row wrap", "align_items": "center"}
         )
         self.box = ipw.VBox(
-            [self._overlay.box, self._readout, controls, feet, _html("klw-help", self._help())],
+            [self._overlay.box, self._readout, controls, feet, _html("klw-help", self._help()), _names()],
             layout={"width": "100%", "max_width": f"{self.size[0] + 16}px", "overflow": "visible"},
         )
         self.box.add_class("klw").add_class(f"klw-{widget.name}")
@@ -218,6 +220,8 @@ class Panel:
             box.observe(partial(self._move, name), "value")
             unit = ipw.Label(control.unit, layout={"width": "auto", "flex": "0 0 auto"})
             row = ipw.HBox([main, box, unit], layout=place)
+            if control.log:
+                row.add_class("klw-log")
 
             def put(value: Any) -> None:
                 main.value, box.value = value, number_text(value)
@@ -233,6 +237,7 @@ class Panel:
             def put(value: Any) -> None:
                 main.value = value
 
+        row.add_class("klw-row")
         main.add_class(f"klw-control-{name}")
         main.tooltip = control.help
         main.observe(partial(self._slide if isinstance(control, Slider) else self._move, name), "value")
@@ -269,6 +274,16 @@ class Panel:
 
         down(self.box)
         self._overlay.close()
+
+
+def _names() -> ipw.Output:
+    """The script that gives controls their names; an Output is the one core widget that a page runs a script for."""
+    script = {
+        "output_type": "display_data",
+        "data": {"application/javascript": NAMES.read_text(encoding="utf-8")},
+        "metadata": {},
+    }
+    return ipw.Output(outputs=[script], layout={"display": "none"})
 
 
 def _html(css: str, value: str = "", **layout: str) -> ipw.HTML:

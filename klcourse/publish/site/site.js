@@ -1,0 +1,10 @@
+// What scrolls can be reached by keyboard: the theme sees to code and tables, this to wide formulas.
+function reachable() {
+  for (const formula of document.querySelectorAll('mjx-container[display="true"]')) {
+    const scrolls = formula.scrollWidth > formula.clientWidth || formula.scrollHeight > formula.clientHeight;
+    if (scrolls) formula.setAttribute("tabindex", "0");
+    else formula.removeAttribute("tabindex");
+  }
+}
+addEventListener("load", () => window.MathJax?.startup.promise.then(reachable));
+addEventListener("resize", reachable);

@@ -1,0 +1,118 @@
+"""From the notebooks to a folder of pages that Sphinx can read; nothing is executed."""
+
+from __future__ import annotations
+
+import base64
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from klcourse.publish.assets import MATHJAX, copy_from
+from klcourse.publish.explorers.page import EXPLORERS, FILES
+from klcourse.publish.explorers.page import HERE as SCRIPTS
+from klcourse.publish.pictures import convert
+from klcourse.publish.site.terms import Linker, linker, with_backlinks
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+NOTEBOOKS = ROOT / "notebooks"
+PAGE_LINK = re.compile(r"(\]\(|href=[\"'])(\w+)\.(?:ipynb|md)(?=[#)\"'])")
+CHINESE = re.compile(r"[\u4e00-\u9fff][\u3000-\u303f\u4e00-\u9fff]*")
+PICTURE = re.compile(r'(<img [^>]*?)src="data:image/png;base64,([A-Za-z0-9+/=\s]+)"')
+
+
+def page_links(text: str) -> str:
+    """Links to notebooks and to the glossary, in Markdown or HTML, as links to their pages.
+
+    >>> page_links("[A10](07_the_constraint.ipynb#A10), [words](GLOSSARY.md), <a href='01_elbo.ipynb'>01</a>")
+    "[A10](07_the_constraint.html#A10), [words](GLOSSARY.html), <a href='01_elbo.html'>01</a>"
+    """
+    return PAGE_LINK.sub(r"\1\2.html", text)
+
+
+def prepare(notebook: NotebookNode, name: str, static: Path, links: Linker) -> NotebookNode:
+    """A notebook as its page has it, changed in place; figures become files in `static`/figures."""
+    convert(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = links.link(page_links(cell.source))
+            continue
+        if cell.metadata.get("jupyter", {}).get("source_hidden"):
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-input"]
+        for number, output in enumerate(cell.get("outputs", [])):
+            for kind in {"text/html", "text/markdown"} & set(output.get("data", {})):
+                output.data[kind] = page_links(output.data[kind])
+            if "text/html" in output.get("data", {}):
+                output.data["text/html"] += explorer_link(cell.source)
+                file = f"figures/{name}-{cell.id}-{number}.png"
+                output.data["text/html"] = _as_file(output.data["text/html"], static, file)
+    return notebook
+
+
+def explorer_link(source: str) -> str:
+    """A line of HTML below a widget's still picture, if there is an explorer of it; else nothing.
+
+    >>> explorer_link("PhaseDiagram()")
+    '<p class="moves"><a href="phase.html">Move it on this site</a>, without installing anything.</p>'
+    """
+    for explorer in EXPLORERS:
+        if f"{explorer.widget}(" in source:
+            return (
+                f'<p class="moves"><a href="{explorer.page}.html">Move it on this site</a>, without installing anything.</p>'
+            )
+    return ""
+
+
+def _as_file(html: str, static: Path, file: str) -> str:
+    def write(match: re.Match) -> str:
+        (static / file).parent.mkdir(parents=True, exist_ok=True)
+        (static / file).write_bytes(base64.b64decode(match[2]))
+        return f'{match[1]}loading="lazy" src="_static/{file}"'
+
+    return PICTURE.sub(write, html)
+
+
+def opening(notebook: NotebookNode) -> tuple[str, str]:
+    """Title and promise of a notebook, from its first cell."""
+    title, promise, *_ = (part.strip() for part in notebook.cells[0].source.split("\n\n"))
+    return title.removeprefix("# "), " ".join(promise.split())
+
+
+def front_page(pages: list[tuple[str, str, str]]) -> str:
+    """The Markdown of the front page; `pages`: file name, title and promise of each notebook, in order."""
+    rows = "\n".join(f"| [{title}]({name}.html) | {promise} |" for name, title, promise in pages)
+    names = "\n".join(name for name, *_ in pages)
+    return (HERE / "index.md").read_text(encoding="utf-8").replace("ROWS", page_links(rows)).replace("NAMES", names)
+
+
+def stage(out: Path, names: list[str] | None = None) -> list[Path]:
+    """Write the pages into a fresh folder; the notebooks they come from.
+
+    names   only these notebooks, for example ["01_elbo"], and nothing in the others is linked from the glossary
+    """
+    shutil.rmtree(out, ignore_errors=True)
+    static = out / "_static"
+    copy_from("mathjax", MATHJAX, static)
+    for name in ("site.css", "site.js"):
+        shutil.copyfile(HERE / name, static / name)
+    for name in FILES:
+        (static / "explorers").mkdir(exist_ok=True)
+        shutil.copyfile(SCRIPTS / name, static / "explorers" / name)
+    for explorer in EXPLORERS:
+        (out / f"{explorer.page}.md").write_text(explorer.markdown("_static/explorers"), encoding="utf-8")
+    paths = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if not names or path.stem in names]
+    glossary = (NOTEBOOKS / "GLOSSARY.md").read_text(encoding="utf-8")
+    uses, pages = {}, []
+    for path in paths:
+        notebook = nbformat.read(path, as_version=4)
+        pages.append((path.stem, *opening(notebook)))
+        links = linker(glossary)
+        nbformat.write(prepare(notebook, path.stem, static, links), out / path.name)
+        uses[path.stem] = links.used
+    words = CHINESE.sub(r'<span lang="zh-Hans">\g<0></span>', with_backlinks(page_links(glossary), uses))
+    (out / "GLOSSARY.md").write_text(words, encoding="utf-8")
+    (out / "index.md").write_text(front_page(pages), encoding="utf-8")
+    return paths

@@ -1,0 +1,116 @@
+"""Pages to read: explorers without a kernel or a network, and what axe-core finds on them, on a deck and on the site."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from klcourse.exact.ppca import SIXTEEN
+from klcourse.exact.regimes import best_rate, regime, thresholds
+from klcourse.publish.decks import build, copy_assets
+from klcourse.publish.explorers import page as pages
+from klcourse.publish.explorers.payoff import payoff
+from tests.browser.axe import ROOT, audit, cut_off, open_file
+from tests.browser.lab import NOTEBOOKS
+
+SITE = ROOT / "build" / "site"
+
+
+@pytest.fixture(scope="module")
+def explorers(tmp_path_factory):
+    """A folder with a page of its own for each explorer."""
+    folder = tmp_path_factory.mktemp("explorers")
+    for name in pages.FILES:
+        shutil.copyfile(pages.HERE / name, folder / name)
+    for explorer in pages.EXPLORERS:
+        (folder / f"{explorer.page}.html").write_text(explorer.whole_page(), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def page(chrome):
+    page = chrome.new_page(viewport={"width": 1000, "height": 800})
+    page.set_default_timeout(60_000)
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    cut_off(page)
+    yield page
+    page.close()
+    assert page.errors == []
+
+
+def values(page):
+    """What the page says of every control."""
+    return page.locator(".explorer input").evaluate_all("parts => parts.map(part => part.getAttribute('aria-valuetext'))")
+
+
+def test_the_map_of_regimes_says_what_the_theory_says(explorers, page):
+    page.goto((explorers / "phase.html").as_uri())
+    rng = np.random.default_rng(0)
+    points = [(k / 20, (1 + j) / 4, (5 + i) / 10) for k, j, i in zip(*(rng.integers(0, n, 60) for n in (81, 34, 31)))]
+    script = "points => points.map(([lam, c, beta]) => document.getElementById('phase').state({lam, c, beta}))"
+    for (lam, c, beta), shown in zip(points, page.evaluate(script, points)):
+        limits = thresholds(SIXTEEN, c, beta)
+        assert shown["regime"] == regime(SIXTEEN, lam, c, beta)
+        assert shown["rate"] == pytest.approx(best_rate(SIXTEEN, lam, c, beta), abs=1e-6)
+        assert [shown["unstable"], shown["beats"], shown["held"]] == pytest.approx(limits[:3], abs=1e-9)
+
+
+def test_keys_a_press_on_the_map_and_reset_move_it(explorers, page):
+    page.goto((explorers / "phase.html").as_uri())
+    assert values(page) == ["2.00", "4.00 nats", "3.0"]
+    page.locator("#phase-lam").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Home")
+    assert values(page) == ["2.05", "0.25 nats", "3.0"]
+    held = page.locator(".readout").text_content()
+    assert "λ = 2.05, c = 0.25 nats, β = 3.0: held, the rate rests at c. R = 0.25 nats" in held
+    assert held in page.locator("svg[role=img]").first.get_attribute("aria-label")
+    box = page.locator("svg[role=img]").first.bounding_box()
+    page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.75 * box["height"])
+    assert "collapsed" in page.locator(".readout").text_content()
+    page.get_by_role("button", name="Reset").click()
+    assert values(page) == ["2.00", "4.00 nats", "3.0"]
+
+
+def test_the_payoffs_follow_their_controls(explorers, page):
+    page.goto((explorers / "payoff.html").as_uri())
+    assert (
+        "Equilibria: (I ≥ c, q ≠ p). The article's target (I ≥ c, q = p): B leaves it."
+        in page.locator(".readout").text_content()
+    )
+    tables = payoff()
+    script = "v => document.getElementById('payoff').state(v)"
+    lams, cs, betas = (range(n) for n in tables["shape"])
+    for name, states in tables["states"].items():
+        for lam, c, beta in ((0, 0, 0), (3, 4, 5), (lams[-1], cs[-1], betas[-1])):
+            at = {"game": name, "lam": lam / 2, "c": (1 + c) / 10, "beta": 0.5 + beta / 4}
+            assert page.evaluate(script, at) == states[(lam * len(cs) + c) * len(betas) + beta]
+    before = page.locator(".readout").text_content()
+    page.get_by_label("penalty weight λ").focus()
+    page.keyboard.press("Home")
+    assert page.locator(".readout").text_content() != before
+
+
+@pytest.mark.parametrize("name", ["phase", "payoff"])
+def test_explorers_have_nothing_critical_or_serious(explorers, page, name):
+    page.goto((explorers / f"{name}.html").as_uri())
+    assert audit(page) == []
+
+
+def test_a_deck_has_nothing_critical_or_serious_and_every_figure_a_text(page, tmp_path):
+    copy_assets(tmp_path / "assets")
+    path = next(path for path in NOTEBOOKS if path.stem.startswith("06"))
+    open_file(page, build(path, tmp_path), "document.body.matches('.ready')")
+    assert audit(page) == []
+    texts = page.locator("img").evaluate_all("images => images.map(image => image.alt)")
+    assert texts and all(len(text) > 20 and "No description" not in text for text in texts)
+
+
+@pytest.mark.parametrize("name", ["index", "06_rate_is_not_information", "GLOSSARY"])
+def test_the_site_has_nothing_critical_or_serious(page, name):
+    if not (SITE / f"{name}.html").exists():
+        pytest.skip("no site in build/site: make site")
+    open_file(page, SITE / f"{name}.html")
+    assert audit(page) == []
