@@ -11,6 +11,7 @@ import pytest
 import klcourse.live
 import klcourse.widgets
 from klcourse.publish.rules import WIDGET_VIEW
+from tests.browser.axe import OWN, audit
 from tests.browser.lab import EVERYTHING, NOTEBOOKS
 
 WIDGETS = {*klcourse.widgets.__all__, *klcourse.live.__all__}
@@ -51,6 +52,15 @@ def test_every_widget_is_alive(notebook):
     for widget in notebook.widgets:
         assert widget.figure.evaluate("image => image.decode().then(() => image.naturalWidth > 100)"), widget
         assert widget.figure.get_attribute("alt"), f"{widget} has no alternative text"
+
+
+def test_who_hears_the_page_hears_names_and_short_numbers(notebook):
+    for widget in notebook.widgets:
+        sliders = widget.box.locator(".klw-row .noUi-handle").all()
+        for slider in sliders:
+            assert slider.get_attribute("aria-label")
+            assert re.fullmatch(r"−?[\d.]+\u00a0.{0,12}", slider.get_attribute("aria-valuetext")), widget
+    assert audit(notebook.page, OWN) == []
 
 
 def move_every_control(widget):

@@ -8,3 +8,9 @@ function reachable() {
 }
 addEventListener("load", () => window.MathJax?.startup.promise.then(reachable));
 addEventListener("resize", reachable);
+
+// On paper nobody unfolds anything: proofs and solutions are printed open.
+const folds = () => document.querySelectorAll(".bd-article details:not([open])");
+let opened = [];
+addEventListener("beforeprint", () => { opened = [...folds()]; opened.forEach(fold => { fold.open = true; }); });
+addEventListener("afterprint", () => opened.forEach(fold => { fold.open = false; }));
