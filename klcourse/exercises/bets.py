@@ -71,7 +71,7 @@ class BettingSlip:
         """The live slip, an ipywidgets box: a choice is kept at once."""
         import ipywidgets as ipw
 
-        mine, said = bets(), ipw.HTML()
+        mine, said = bets(), ipw.HTML("Space opens a list, the arrow keys choose, Enter keeps the bet.")
         rows = []
 
         def placed(change: dict[str, Any], id: str) -> None:

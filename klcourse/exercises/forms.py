@@ -37,7 +37,7 @@ class Range:
     def read(self, value: Any) -> float:
         """The guess as a float; ValueError says what may be given."""
         try:
-            number = float(as_array(value))
+            number = float(f"{float(as_array(value)):.10g}")  # a slider adds up its steps: 17.000000000000004
         except (NotYet, Unusable, TypeError, ValueError):
             number = math.nan
         if not self.low <= number <= self.high:
