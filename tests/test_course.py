@@ -8,6 +8,7 @@ import pytest
 
 import klcourse
 from klcourse import ledger, studies
+from klcourse.publish import front
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -139,3 +140,16 @@ def test_the_readme_says_what_the_converged_study_found(root):
     said.append(f"{mean.rate[held]:.2f} nats of rate {mean.mi[held]:.2f} to {mean.mi_upper[held]:.2f} are information")
     assert [each for each in said if each not in text] == []
     assert f"{judged['seed'].nunique():d}" == "5" and "five seeds" in text
+
+
+def test_the_readmes_pictures_are_those_of_the_notebooks(root):
+    shown = set(
+        re.findall(r"!\[[^\]]{20,}\]\(notebooks/images/(\w+)\.png\)", (root / "README.md").read_text(encoding="utf-8"))
+    )
+    assert shown == front.FROM.keys() == {path.stem for path in front.IMAGES.iterdir()}
+    for name, place in front.FROM.items():
+        assert (front.IMAGES / f"{name}.png").read_bytes() == front.stored_picture(*place), (
+            "python -m klcourse.publish.front"
+        )
+    with pytest.raises(LookupError, match="no picture in cell nowhere of 01_elbo"):
+        front.stored_picture("01_elbo", "nowhere")
