@@ -163,6 +163,7 @@ def run_kills(place: Path, n: int, seed: int) -> list[Row]:
             row.tried += kills
             timed(["run", *SMALL, *options, f"--out={out}", *(["--resume"] if (out / "run.json").exists() else [])], said)
             compare(row, whole, out, said)
+        print(row, file=sys.stderr, flush=True)  # it takes long
         rows.append(row)
     return rows
 
