@@ -256,7 +256,8 @@ def test_every_rung_is_an_upper_bound_and_lower_than_the_one_before(case, share)
         model, x, exact = known_model(*case)
         found = measure.importance_weighted(model, x, samples=samples, prior_share=share, generator=generator(5))
         rungs = list(found.ladder.values())
-        assert rungs == sorted(rungs, reverse=True) and rungs[-1] > exact.mean().item() - 0.03
+        assert all(after < before + 1e-9 for before, after in zip(rungs, rungs[1:]))  # from the true posterior all are equal
+        assert rungs[-1] > exact.mean().item() - 0.03
 
 
 def test_k_grows_until_the_ladder_is_flat_or_says_that_it_is_not():

@@ -96,7 +96,7 @@ def mutual_information_given(
 
     >>> mu = torch.tensor([[0.0], [50.0], [0.0], [50.0]])      # z tells the label, and no more
     >>> y = torch.tensor([0, 1, 0, 1])
-    >>> round(mutual_information_given(y, mu, torch.zeros(4, 1), torch.Generator().manual_seed(0)).lower, 3)
+    >>> abs(round(mutual_information_given(y, mu, torch.zeros(4, 1), torch.Generator().manual_seed(0)).lower, 3))
     0.0
     """
     parts = [(rows := (y == label).nonzero()[:, 0], len(rows)) for label in y.unique()]

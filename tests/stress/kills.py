@@ -65,8 +65,10 @@ MOST = 12  # kills of one run or sweep before it may end
 
 def start(arguments: Sequence[str], said: Path) -> int:
     """A command in a process of its own, with a process group of its own; its number."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until the child is on its own
     child = os.fork()
     if child:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         return child
     status = 1
     try:
@@ -76,6 +78,7 @@ def start(arguments: Sequence[str], said: Path) -> int:
         os.dup2(stream, 2)
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(signum, signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         torch.set_num_threads(1)
         status = main(list(arguments))
     except BaseException:
@@ -163,6 +166,7 @@ def run_kills(place: Path, n: int, seed: int) -> list[Row]:
             row.tried += kills
             timed(["run", *SMALL, *options, f"--out={out}", *(["--resume"] if (out / "run.json").exists() else [])], said)
             compare(row, whole, out, said)
+        print(row, file=sys.stderr, flush=True)  # it takes long
         rows.append(row)
     return rows
 
