@@ -106,7 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("kind", choices=("site", "decks", "lab"))
     parser.add_argument("names", nargs="*", metavar="NAME", help="for example 01_elbo; needed for lab, default: all")
     parser.add_argument("--all", action="store_true", help="list moderate and minor findings too")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     if options.kind == "lab" and not options.names:
         parser.error("which notebooks? python -m tests.browser.axe lab 07_the_constraint")
     bad = 0
