@@ -11,7 +11,7 @@ import pytest
 import klcourse.live
 import klcourse.widgets
 from klcourse.publish.rules import WIDGET_VIEW
-from tests.browser.axe import OWN, audit
+from tests.browser.axe import audit
 from tests.browser.lab import EVERYTHING, NOTEBOOKS
 
 WIDGETS = {*klcourse.widgets.__all__, *klcourse.live.__all__}
@@ -60,7 +60,7 @@ def test_who_hears_the_page_hears_names_and_short_numbers(notebook):
         for slider in sliders:
             assert slider.get_attribute("aria-label")
             assert re.fullmatch(r"−?[\d.]+\u00a0.{0,12}", slider.get_attribute("aria-valuetext")), widget
-    assert audit(notebook.page, OWN) == []
+    assert audit(notebook.page, lab=True) == []
 
 
 def move_every_control(widget):
