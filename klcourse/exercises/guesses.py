@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from . import diary
 from .forms import Form, Options, Range, Sketch
 from .page import Card, show, show_live
 from .registry import find
+
+NAMES = Path(__file__).with_name("names.js")
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,15 @@ class Prompt:
             said.value = f"<span role='status'>{escape(' '.join((card.head, *card.text)))}</span>"
 
         button.on_click(pressed)
-        return ipw.VBox([asks, *controls, ipw.HBox([button, said])], layout={"overflow": "visible"}).add_class("kle-guess")
+        # an Output is the one core widget that a page runs a script for
+        script = {
+            "output_type": "display_data",
+            "data": {"application/javascript": NAMES.read_text(encoding="utf-8")},
+            "metadata": {},
+        }
+        names = ipw.Output(outputs=[script], layout={"display": "none"})
+        parts = [asks, *controls, ipw.HBox([button, said]), names]
+        return ipw.VBox(parts, layout={"overflow": "visible"}).add_class("kle-guess")
 
     def _ipython_display_(self) -> None:
         show_live(self.box(), self._repr_html_(), repr(self))
