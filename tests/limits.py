@@ -16,9 +16,9 @@ def patience() -> float:
     return max(1.0, 1.5 * max(os.getloadavg()[:2]) / (os.cpu_count() or 1))
 
 
-def limit(seconds: float) -> float:
+def limit(seconds: float) -> int:
     """Seconds to wait here and now for what takes fewer than so many on an idle machine."""
-    return seconds * patience()
+    return round(seconds * patience())
 
 
 def too_slow(what: str, seconds: float) -> str:

@@ -234,13 +234,13 @@ def gd_regime(rate: ArrayLike, duty: ArrayLike, collapsed_below: float = 1e-3) -
 # --- the duty cycle -----------------------------------------------------------------------------------------
 
 
-def batch_rate_std(model: LinearGaussianVAE, batch_size: int) -> Array:
+def batch_rate_std(model: LinearGaussianVAE, batch_size: float) -> Array:
     """tau: standard deviation of the batch-mean KL over batches of fresh x, nats.
 
     >>> round(float(batch_rate_std(LinearGaussianVAE(1.0, 0.5, 0.5, data_var=2.0), batch_size=50)), 3)
     0.05
     """
-    whole(batch_size=batch_size)
+    positive(batch_size=batch_size)
     quadratic = model.v**4 * np.square(model.data_var) / 2  # Var of v^2 x^2 / 2
     return np.sqrt((quadratic + model.v**2 * model.m**2 * model.data_var) / batch_size)
 
@@ -271,7 +271,7 @@ class Sliding(NamedTuple):
     duty: float
 
 
-def sliding_mode(data_var: float, sigma2: float, c: float, lam: float, batch_size: int, beta: float = 1.0) -> Sliding:
+def sliding_mode(data_var: float, sigma2: float, c: float, lam: float, batch_size: float, beta: float = 1.0) -> Sliding:
     """The stationary point of the expected mini-batch gradient: the exact form of `settled_rate`.
 
     The KL of a batch and its gradient are correlated: a batch on the penalty branch has small |x|, so the
@@ -283,7 +283,7 @@ def sliding_mode(data_var: float, sigma2: float, c: float, lam: float, batch_siz
     (1.65, 1.65)
     """
     positive(data_var=data_var, sigma2=sigma2, c=c, lam=lam, beta=beta)
-    whole(batch_size=batch_size)
+    positive(batch_size=batch_size)
     if lam <= beta - data_var / sigma2 * np.exp(-2 * c):
         raise ValueError(f"lam={lam} does not hold R >= c={c}: it must exceed beta - s(c)")
 
