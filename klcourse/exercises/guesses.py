@@ -128,7 +128,7 @@ class Prompt:
             "metadata": {},
         }
         names = ipw.Output(outputs=[script], layout={"display": "none"})
-        parts = [asks, *controls, ipw.HBox([button, said]), names]
+        parts = [ipw.VBox([asks, names]), *controls, ipw.HBox([button, said])]
         return ipw.VBox(parts, layout={"overflow": "visible"}).add_class("kle-guess")
 
     def _ipython_display_(self) -> None:
