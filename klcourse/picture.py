@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import struct
 from html import escape
+from pathlib import Path
 
 
 def without_empty_heads(html: str) -> str:
@@ -43,3 +44,15 @@ def picture(png: bytes, alt: str, size: tuple[int, int] | None = None) -> str:
         f'<img alt="{escape(alt)}" width="{width}" height="{height}" '
         f'style="max-width: 100%; height: auto; background: white" src="data:image/png;base64,{data}">'
     )
+
+
+def names_of_controls() -> dict:
+    """What an ipywidgets Output shows, so that the controls around it have names and short values for who hears the page.
+
+    An Output is the one core widget that a page runs a script for.
+
+    >>> names_of_controls()["output_type"]
+    'display_data'
+    """
+    script = Path(__file__).with_name("names.js").read_text(encoding="utf-8")
+    return {"output_type": "display_data", "data": {"application/javascript": script}, "metadata": {}}

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import Any
+
+from klcourse.picture import names_of_controls
 
 from . import diary
 from .forms import Form, Options, Range, Sketch
 from .page import Card, show, show_live
 from .registry import find
-
-NAMES = Path(__file__).with_name("names.js")
 
 
 @dataclass(frozen=True)
@@ -121,13 +120,7 @@ class Prompt:
             said.value = f"<span role='status'>{escape(' '.join((card.head, *card.text)))}</span>"
 
         button.on_click(pressed)
-        # an Output is the one core widget that a page runs a script for
-        script = {
-            "output_type": "display_data",
-            "data": {"application/javascript": NAMES.read_text(encoding="utf-8")},
-            "metadata": {},
-        }
-        names = ipw.Output(outputs=[script], layout={"display": "none"})
+        names = ipw.Output(outputs=[names_of_controls()], layout={"display": "none"})
         parts = [ipw.VBox([asks, names]), *controls, ipw.HBox([button, said])]
         return ipw.VBox(parts, layout={"overflow": "visible"}).add_class("kle-guess")
 

@@ -8,15 +8,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from html import escape
 from math import log10
-from pathlib import Path
 from typing import Any, Protocol
 
 import ipywidgets as ipw
 
+from klcourse.picture import names_of_controls
 from klcourse.widgets.frame.controls import Choice, Control, Slider, Toggle, number_text
 from klcourse.widgets.frame.spots import Overlay, Spot
 
-NAMES = Path(__file__).parent / "names.js"
 VIEW = "application/vnd.jupyter.widget-view+json"
 KEYS = (
     "Tab moves from control to control. On a slider ← and → are one step, Page Up and Page Down five, Home and End "
@@ -106,8 +105,9 @@ class Panel:
         feet = ipw.Box(
             [*buttons, *widget.extras(), self._message], layout={"flex_flow": "row wrap", "align_items": "center"}
         )
+        names = ipw.Output(outputs=[names_of_controls()], layout={"display": "none"})
         self.box = ipw.VBox(
-            [self._overlay.box, self._readout, controls, feet, _html("klw-help", self._help()), _names()],
+            [self._overlay.box, self._readout, controls, feet, _html("klw-help", self._help()), names],
             layout={"width": "100%", "max_width": f"{self.size[0] + 16}px", "overflow": "visible"},
         )
         self.box.add_class("klw").add_class(f"klw-{widget.name}")
@@ -274,16 +274,6 @@ class Panel:
 
         down(self.box)
         self._overlay.close()
-
-
-def _names() -> ipw.Output:
-    """The script that gives controls their names; an Output is the one core widget that a page runs a script for."""
-    script = {
-        "output_type": "display_data",
-        "data": {"application/javascript": NAMES.read_text(encoding="utf-8")},
-        "metadata": {},
-    }
-    return ipw.Output(outputs=[script], layout={"display": "none"})
 
 
 def _html(css: str, value: str = "", **layout: str) -> ipw.HTML:
