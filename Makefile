@@ -10,7 +10,7 @@ TEST_ARGS ?=
 COVERAGE := --cov=klcourse --cov-report=term:skip-covered --cov-fail-under=94
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser install setup notebooks slides site lint lock mutants clean FORCE
+.PHONY: help lab test test-browser install setup notebooks slides student site lint lock mutants clean FORCE
 
 PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -42,6 +42,7 @@ help:
 	@echo "make test-browser  only the tests in a real browser: every notebook, every slider, slides (needs Chromium)"
 	@echo "make slides     build slide decks that need no network: build/slides/*.html (NB=01_elbo for one, CODE=1 with code,"
 	@echo "                PLAN=90 or PLAN=45 for a lecture of so many minutes across the notebooks)"
+	@echo "make student    the course without solutions, to hand out: build/student and build/student.zip"
 	@echo "make site       build the course as pages to read, with search, for any web server or a folder: build/site"
 	@echo "make notebooks  run the notebooks and store their outputs (NB=01_elbo for one, PROFILE=full for long)"
 	@echo "make lint       mistakes, layout, docstrings and types of the code (ruff, mypy)"
@@ -93,6 +94,9 @@ test-browser: setup
 
 slides: $(STAMP)
 	"$(PY)" -m klcourse.publish.decks $(if $(CODE),--code) $(if $(PLAN),--plan $(PLAN)) $(NB)
+
+student: $(STAMP)
+	"$(PY)" -m klcourse.publish.student
 
 notebooks: $(STAMP)
 	"$(PY)" -m klcourse.publish.normalise --profile $(PROFILE) $(NB)

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from klcourse.objectives import Knob
 
 
+COMMANDS = "{doctor,run,sweep,methods,ledger,exercises,hand-in,marks}"
 NOT_SETTINGS = ("command", "out", "resume", "quiet", "preset")  # arguments of `run` itself
 
 
 def build_parser(argv: list[str]) -> argparse.ArgumentParser:
     """The command line for these arguments. The options of `run` and `sweep` need torch: only when they are asked for."""
     parser = argparse.ArgumentParser(prog="klcourse", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{doctor,run,sweep,methods,ledger,exercises}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar=COMMANDS)
     commands.add_parser("doctor", help="check the set-up; says what to do where something is wrong")
     run = commands.add_parser(
         "run",
@@ -40,6 +41,16 @@ def build_parser(argv: list[str]) -> argparse.ArgumentParser:
         from klcourse.exercises.command import add_arguments as add_exercise_arguments
 
         add_exercise_arguments(done)
+    given = commands.add_parser("hand-in", help="put your answers, predictions and capstone into one small file")
+    if argv[:1] == ["hand-in"]:
+        from klcourse.exercises.hand_in import add_arguments as add_hand_in_arguments
+
+        add_hand_in_arguments(given)
+    marked = commands.add_parser("marks", help="a table of all the hand-ins in a folder")
+    if argv[:1] == ["marks"]:
+        from klcourse.exercises.marks import add_arguments as add_marks_arguments
+
+        add_marks_arguments(marked)
     if argv[:1] == ["run"]:
         add_run_arguments(run, argv)
     if argv[:1] == ["sweep"]:
@@ -190,6 +201,14 @@ def command(argv: list[str]) -> int:
         from klcourse.exercises import command as exercises
 
         return exercises.main(arguments)
+    if arguments.command == "hand-in":
+        from klcourse.exercises import hand_in
+
+        return hand_in.main(arguments)
+    if arguments.command == "marks":
+        from klcourse.exercises import marks
+
+        return marks.main(arguments)
     if arguments.command == "sweep":
         from klcourse.sweep import command
 

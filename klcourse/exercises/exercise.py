@@ -49,6 +49,7 @@ class Exercise:
     hints       two: where to look, then how to begin
     setup       code that makes what the solution uses, for whoever has not the notebook (the tests)
     lends       the page goes on with the answer, so that a wrong one is replaced by the solution: `use`, not `check`
+    told        whether `solution` shows it; the student edition turns that off, and leaves out what it can of `worked`
     """
 
     id: str
@@ -61,6 +62,7 @@ class Exercise:
     name: str = "answer"
     setup: str = ""
     lends: bool = False
+    told: bool = True
     _given: list[int] = field(default_factory=list, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -95,9 +97,7 @@ class Exercise:
             diary.keep("solved", self.id, True)
         word = {"right": "Right.", "open": "Not answered yet."}.get(status, "Not yet.")
         edge = {"right": "good", "open": "open"}.get(status, "bad")
-        return Verdict(
-            edge, f"{self.id} {word}", tuple(filter(None, (text, *_closing(self.id, status)))), rows, status=status
-        )
+        return Verdict(edge, f"{self.id} {word}", tuple(filter(None, (text, *_closing(self, status)))), rows, status=status)
 
     def _judged(self, found: Values, wanted: Values) -> tuple[str, str]:
         tolerance = self.judge.tolerance
@@ -137,10 +137,13 @@ class Exercise:
             raise ValueError(f"exercise {self.id} has no hint {number}: ask for hint 1 or 2")
         self._given.append(number)
         more = f'exercise("{self.id}").' + ("hint() once more gives the second." if number == 1 else "solution() is next.")
-        return Card("open", f"{self.id} Hint {number} of 2", (self.hints[number - 1], more))
+        shown = (self.hints[number - 1], more) if number == 1 or self.told else (self.hints[number - 1],)
+        return Card("open", f"{self.id} Hint {number} of 2", shown)
 
     def solution(self) -> Card:
-        """The solution as code."""
+        """The solution as code; a sentence in its place in the student edition."""
+        if not self.told:
+            return Card("open", f"{self.id} No solution here", ("This edition comes without them: ask whoever teaches.",))
         return Card("open", f"{self.id} A solution", (self.asks,), code=self.worked)
 
 
@@ -150,12 +153,12 @@ def count(number: int | str) -> tuple[int, int]:
     return len(ids & solved.keys()), len(ids)
 
 
-def _closing(id: str, status: str) -> list[str]:
+def _closing(one: Exercise, status: str) -> list[str]:
     """The progress line, where help is to be had, and news of the diary."""
-    done, all = count(id.split(".")[0])
+    done, all = count(one.id.split(".")[0])
     lines = [f"{done} of {all} in this notebook."]
     if status != "right":
-        lines[0] += f' Help: exercise("{id}").hint(), then .solution().'
+        lines[0] += f' Help: exercise("{one.id}").hint(){", then .solution()" if one.told else ""}.'
     return [*lines, *diary.news()]
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from nbformat import NotebookNode
 
 from klcourse.exercises.exercise import Exercise
+from klcourse.exercises.hand_in import CALL
 from klcourse.exercises.registry import exercise
-
-CALL = re.compile(r'exercise\("([\d.]+)"\)\.(?:check|use)\(')
 
 
 def answer_cells(notebook: NotebookNode) -> list[tuple[Exercise, NotebookNode]]:
