@@ -10,6 +10,7 @@ from klcourse.exact.regimes import best_rate, regime, thresholds
 from klcourse.publish.decks import build, copy_assets
 from klcourse.publish.explorers import page as pages
 from klcourse.publish.explorers.payoff import payoff
+from klcourse.widgets import portrait
 from tests.browser.axe import ROOT, audit, cut_off, open_file
 from tests.browser.lab import NOTEBOOKS
 
@@ -93,7 +94,45 @@ def test_the_payoffs_follow_their_controls(explorers, page):
     assert page.locator(".readout").text_content() != before
 
 
-@pytest.mark.parametrize("name", ["phase", "payoff"])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"data_var": 3.0, "beta": 1.0, "hinge": "off", "lam": 2.0, "c": 1.0},
+        {"data_var": 0.25, "beta": 1.0, "hinge": "on the rate R", "lam": 2.0, "c": 1.0},
+        {"data_var": 0.25, "beta": 1.0, "hinge": "on the information I", "lam": 2.0, "c": 0.5},
+        {"data_var": 2.0, "beta": 3.0, "hinge": "on the rate R", "lam": 1.5, "c": 0.8},
+        {"data_var": 1.0, "beta": 1.0, "hinge": "on the rate R", "lam": 1.0, "c": 0.4},
+    ],
+    ids=str,
+)
+def test_the_portrait_descends_as_the_widget_does(explorers, page, values):
+    page.goto((explorers / "portrait.html").as_uri())
+    shown = page.evaluate("values => document.getElementById('portrait').state(values)", values)
+    L, beta, hinge, lam, c = values.values()
+    lam = lam if hinge != "off" else 0.0
+    model = portrait.training_runs(L, beta, lam, c, portrait.HINGES[hinge])
+    assert shown["rates"] == pytest.approx(model.rate[-1], abs=1e-6)
+    assert shown["mis"] == pytest.approx(model.mi[-1], abs=1e-6)
+    assert shown["verdict"] == portrait.verdict(L, beta, lam, portrait.HINGES[hinge])
+    assert shown["gain"] == pytest.approx(portrait.payoff_gain(0.7, 0.5, L, beta, lam, c), abs=1e-9)
+    held = c if hinge != "off" else 0.0
+    assert shown["reply"] == pytest.approx(portrait.encoder_reply(np.array([0.4]), L, beta, lam, held)[0], abs=1e-9)
+
+
+def test_the_portrait_draws_what_it_says(explorers, page):
+    page.goto((explorers / "portrait.html").as_uri())
+    said = page.locator(".readout").text_content()
+    assert said.startswith("Collapse is a strict equilibrium, yet a saddle") and "R = 0.55, I = 0.55" in said
+    shade = page.locator("image").get_attribute("href")
+    page.get_by_label("data variance").focus()
+    page.keyboard.press("Home")
+    assert "stable" in page.locator(".readout").text_content()
+    assert page.locator("image").get_attribute("href") != shade
+    page.get_by_label("hinge").select_option("on the rate R")
+    assert "The fastest way out is the shift: waste" in page.locator(".readout").text_content()
+
+
+@pytest.mark.parametrize("name", ["phase", "payoff", "portrait"])
 def test_explorers_have_nothing_critical_or_serious(explorers, page, name):
     page.goto((explorers / f"{name}.html").as_uri())
     assert audit(page) == []

@@ -8,8 +8,10 @@ from klcourse.games import constrained_game
 from klcourse.plots import MODULE_A, MODULE_B, REGIME_LOOKS
 from klcourse.publish.explorers import EXPLORERS
 from klcourse.publish.explorers import page as pages
+from klcourse.publish.explorers import portrait as portraits
 from klcourse.publish.explorers.payoff import BETA, DEAF, LAM, READINGS, TARGET, C, state, steps
 from klcourse.publish.explorers.phase import phase
+from klcourse.widgets import portrait as widget
 from klcourse.widgets.payoffs import KINDS, PayoffExplorer
 from klcourse.widgets.phase_diagram import PhaseDiagram
 from tests.browser.lab import NOTEBOOKS
@@ -23,6 +25,18 @@ def test_the_controls_are_the_widgets():
     for name, (low, high, step) in {"lam": LAM, "c": C, "beta": BETA}.items():
         control = PayoffExplorer.controls[name]
         assert control.low <= low and high <= control.high and steps((low, high, step))[-1] == high
+    for name, (low, high, step) in portraits.portrait()["controls"].items():
+        control = widget.PhasePortrait.controls[name]
+        assert (control.low, control.high, control.step) == (low, high, step)
+
+
+def test_the_portrait_has_the_widgets_runs():
+    for name in ("HINGES", "SHIFT", "STEPS", "LEARNING_RATE", "BLOCK"):
+        assert getattr(portraits, name) == getattr(widget, name)
+    assert portraits.STARTS == tuple(map(tuple, widget.STARTS))
+    assert list(portraits.LEVELS) == widget.LEVELS[1:-1]
+    script = (pages.HERE / "portrait.js").read_text(encoding="utf-8")
+    assert re.findall(r"#\w{6}", script.split("SHADES = ")[1].split("]")[0]) == widget.SHADES
 
 
 @pytest.mark.parametrize(("reading", "kind"), [("written", "I ≥ c, of the model"), ("implemented", "R ≥ c, as trained")])

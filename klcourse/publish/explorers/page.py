@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from klcourse.publish.explorers.payoff import payoff
 from klcourse.publish.explorers.phase import phase
+from klcourse.publish.explorers.portrait import portrait
 
 HERE = Path(__file__).parent
-FILES = ("explorer.css", "explorer.js", "phase.js", "payoff.js")
+FILES = ("explorer.css", "explorer.js", "phase.js", "payoff.js", "portrait.js")
 
 
 class Explorer(NamedTuple):
@@ -62,5 +63,15 @@ EXPLORERS = (
         "same. The pair that uses z has J = 1.45, G = 0 and R = 0.55 nats; before a decoder that ignores z the encoder may "
         "spend 0.3 nats.",
         payoff,
+    ),
+    Explorer(
+        "portrait",
+        "PhasePortrait",
+        "Does training stay at collapse?",
+        "The linear-Gaussian VAE of notebooks 04 and 08, σ² = 1. Left: the payoff over both modules' gains, among "
+        "encoders with q(z) = p(z); grey is worse than collapse (cross), ochre better. Lines: best replies. Black: gradient "
+        "descent in all five numbers of the model from six starts (dots). Right: the same runs, rate against information; "
+        "a dot is where a run ends.",
+        portrait,
     ),
 )

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 from klcourse.publish.site import links
@@ -22,7 +23,7 @@ def build(out: Path, names: list[str] | None = None) -> int:
         shutil.rmtree(out, ignore_errors=True)
         # Only some pages have links to the others: no warnings then.
         strict = [] if names else ["--fail-on-warning", "--keep-going"]
-        command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", *strict]
+        command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", *strict, *addresses()]
         status = subprocess.run([*command, "-d", str(trees), str(source), str(out)]).returncode
     for page in out.glob("*.html"):  # an empty corner of a table is no heading
         text = page.read_text(encoding="utf-8")
@@ -33,6 +34,16 @@ def build(out: Path, names: list[str] | None = None) -> int:
     for spare in (".buildinfo", "objects.inv"):
         (out / spare).unlink(missing_ok=True)
     return status
+
+
+def addresses() -> list[str]:
+    """Where source and site are, for Sphinx; nothing before `python -m klcourse.publish.home` has written it."""
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"].get("urls")
+    if not urls:
+        return []
+    theme = {"repository_url": urls["Repository"], "use_repository_button": "true"}
+    options = [f"html_theme_options.{name}={value}" for name, value in theme.items()]
+    return [part for option in [*options, f"html_baseurl={urls['Documentation']}"] for part in ("-D", option)]
 
 
 def main(arguments: list[str] | None = None) -> int:

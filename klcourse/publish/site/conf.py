@@ -1,8 +1,5 @@
 """What Sphinx is told: read the staged pages, execute nothing, load nothing from the network."""
 
-import tomllib
-from pathlib import Path
-
 project = "KL vanishing"
 author = "klcourse contributors"
 copyright = author
@@ -32,11 +29,6 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-# Written by `python -m klcourse.publish.home`.
-urls = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8"))["project"].get("urls", {})
-if urls:
-    html_theme_options |= {"repository_url": urls["Repository"], "use_repository_button": True}
-    html_baseurl = urls["Documentation"]
 html_context = {"default_mode": "auto"}  # light or dark as the reader's system is
 # Without the theme's logo, which is the page's name once more and in no landmark.
 html_sidebars = {"**": ["search-button-field.html", "sbt-sidebar-nav.html"]}
