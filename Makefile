@@ -10,7 +10,7 @@ TEST_ARGS ?=
 COVERAGE := --cov=klcourse --cov-report=term:skip-covered --cov-fail-under=94
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser install setup notebooks slides student site lint lock mutants clean FORCE
+.PHONY: help lab test test-browser install setup notebooks slides student site pdf lint lock mutants clean FORCE
 
 PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -44,6 +44,7 @@ help:
 	@echo "                PLAN=90 or PLAN=45 for a lecture of so many minutes across the notebooks)"
 	@echo "make student    the course without solutions, to hand out: build/student and build/student.zip"
 	@echo "make site       build the course as pages to read, with search, for any web server or a folder: build/site"
+	@echo "make pdf        the site printed to one file, build/klcourse.pdf (needs Chromium)"
 	@echo "make notebooks  run the notebooks and store their outputs (NB=01_elbo for one, PROFILE=full for long)"
 	@echo "make lint       mistakes, layout, docstrings and types of the code (ruff, mypy)"
 	@echo "make lock       write constraints.txt and binder/requirements.txt anew, after a change of requirements.txt"
@@ -89,7 +90,7 @@ test: setup
 
 # Every notebook, where `make test` takes the few that show every widget, and skips them if there is no browser: here an error.
 test-browser: setup
-	@"$(PY)" -m tests.browser.chromium
+	@"$(PY)" -m klcourse.publish.chromium
 	KLCOURSE_BROWSER=all OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} "$(PY)" -m pytest tests/browser $(TEST_ARGS)
 
 slides: $(STAMP)
@@ -111,6 +112,9 @@ $(SITE)/.installed: klcourse/publish/site/requirements.txt
 
 site: $(SITE)/.installed
 	"$(SITE)/bin/python" -m klcourse.publish.site $(NB)
+
+pdf: $(STAMP) site
+	"$(PY)" -m klcourse.publish.book
 
 lint: $(STAMP)
 	"$(PY)" -m ruff check klcourse tests

@@ -1,4 +1,4 @@
-"""Figures of notebook 03: what cannot be had, what it costs, when collapse is optimal, one collapse."""
+"""Figures of notebook 03: what cannot be had, the parts of a rate, the Jensen gap, when collapse pays, one collapse."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from klcourse.plots import BLUE, DARK, GREY, INFORMATION, ORANGE, SHADE, mark_guess, plane, style_of
+from klcourse.exact.linear_gaussian import LinearGaussianVAE
+from klcourse.plots import BLUE, DARK, GREY, INFORMATION, ORANGE, SHADE, WASTE, mark_guess, plane, style_of
 
 
 def wish(rate: ArrayLike, mi: ArrayLike, top: float = 1.2) -> Figure:
@@ -29,6 +30,42 @@ def wish(rate: ArrayLike, mi: ArrayLike, top: float = 1.2) -> Figure:
         va="center",
         arrowprops={"arrowstyle": "-", "color": style_of("elbo").colour},
     )
+    return fig
+
+
+def same_rate(models: dict[str, LinearGaussianVAE]) -> Figure:
+    """Encoders of x ~ N(0, 1), by name: posteriors of five x, their mixture q(z) and the prior; below, R as I_q and M."""
+    fig, axes = plt.subplots(2, len(models), figsize=(9.6, 3.9), height_ratios=[4, 1], sharex="row", sharey="row")
+    z = np.linspace(-3.2, 4.6, 600)
+
+    def density(mean: float, variance: float) -> np.ndarray:
+        return np.exp(-((z - mean) ** 2) / (2 * variance)) / np.sqrt(2 * np.pi * variance)
+
+    for (name, model), (top, bar) in zip(models.items(), axes.T):
+        for x in (-1.6, -0.8, 0.0, 0.8, 1.6):
+            top.plot(z, density(float(model.v * x + model.m), float(model.s2)), color=BLUE, linewidth=1, alpha=0.6)
+        mixed = density(float(model.m), float(model.v**2 + model.s2))
+        top.fill_between(z, mixed, color=WASTE, alpha=0.25, linewidth=0)
+        top.plot(z, mixed, color=WASTE, linewidth=2.5)
+        top.plot(z, density(0, 1), color=DARK, linestyle=(0, (4, 2)), linewidth=2)
+        top.set(title=name, yticks=[], xlabel="z")
+        mi, waste = float(model.mi), float(model.marginal_kl)
+        bar.barh(0, mi, color=BLUE)
+        bar.barh(0, waste, left=mi, color=WASTE)
+        for start, width, text in ((0, mi, "$I_q$"), (mi, waste, "$M$")):
+            if width > 0.2:
+                bar.text(
+                    start + width / 2, 0, f"{text} = {width:.2f}", color="white", ha="center", va="center", weight="bold"
+                )
+        bar.set(yticks=[], xlabel="nats", xlim=(0, 1.05 * float(model.rate)))
+        bar.grid(False)
+    first = axes[0, 0]
+    for height, text, colour in (
+        (1.55, "q(z|x) of five x", BLUE),
+        (1.3, "q(z), their mixture", WASTE),
+        (1.05, "p(z), dashed", DARK),
+    ):
+        first.text(-3.1, height, text, color=colour)
     return fig
 
 

@@ -70,7 +70,7 @@ def pages(kind: str, names: list[str]) -> Iterator[tuple[str, list[Finding]]]:
     """Name and findings, of all impacts, of every page of one kind."""
     from playwright.sync_api import sync_playwright
 
-    from tests.browser import chromium
+    from klcourse.publish import chromium
     from tests.browser.lab import Lab
     from tests.browser.notebook import Browser
 

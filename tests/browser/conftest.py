@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser import chromium
+from klcourse.publish import chromium
 from tests.browser.lab import Lab
 from tests.browser.notebook import Browser
 

@@ -70,7 +70,7 @@ def main(names: list[str]) -> None:
     """Run the notebooks in JupyterLab, then measure every slider of every widget that matters as it stands."""
     from playwright.sync_api import sync_playwright
 
-    from tests.browser import chromium
+    from klcourse.publish import chromium
     from tests.browser.lab import Lab
     from tests.browser.notebook import Browser
 

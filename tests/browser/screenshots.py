@@ -14,8 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from klcourse.publish.chromium import launch
 from tests.browser import walk
-from tests.browser.chromium import launch
 from tests.browser.notebook import Notebook
 
 sys.path.append(str(Path(__file__).parents[1] / "notebooks"))  # decks

@@ -132,7 +132,24 @@ def test_the_portrait_draws_what_it_says(explorers, page):
     assert "The fastest way out is the shift: waste" in page.locator(".readout").text_content()
 
 
-@pytest.mark.parametrize("name", ["phase", "payoff", "portrait"])
+def test_the_decoder_draws_the_tile_of_its_code(explorers, page):
+    page.goto((explorers / "latent.html").as_uri())
+    place = lambda: [float(page.locator("svg.drawn image").get_attribute(name)) for name in ("x", "y")]
+    assert place() == [-10 * 28, -10 * 28]
+    page.get_by_label("latent 1").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("Tab")
+    page.keyboard.press("End")
+    assert place() == [0, 0] and "z = (−3.0, 3.0)" in page.locator(".readout").text_content()
+    box = page.locator("svg[role=img]").first.bounding_box()
+    page.mouse.click(box["x"] + 0.55 * box["width"], box["y"] + 0.46 * box["height"])
+    assert place() == [-10 * 28, -10 * 28]
+    page.get_by_label("model").select_option("hinge R ≥ 15 with λ = 4")
+    assert "codes lie outside the picture" in page.locator(".readout").text_content()
+    assert page.locator("svg.drawn image").evaluate("image => image.getBBox().width") == 21 * 28
+
+
+@pytest.mark.parametrize("name", ["phase", "payoff", "portrait", "latent"])
 def test_explorers_have_nothing_critical_or_serious(explorers, page, name):
     page.goto((explorers / f"{name}.html").as_uri())
     assert audit(page) == []

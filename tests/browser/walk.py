@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.browser import chromium
+from klcourse.publish import chromium
 from tests.browser.lab import NOTEBOOKS, Lab
 from tests.browser.notebook import Browser, Notebook
 

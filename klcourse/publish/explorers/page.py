@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from klcourse.publish.explorers.latent import latent
 from klcourse.publish.explorers.payoff import payoff
 from klcourse.publish.explorers.phase import phase
 from klcourse.publish.explorers.portrait import portrait
 
 HERE = Path(__file__).parent
-FILES = ("explorer.css", "explorer.js", "phase.js", "payoff.js", "portrait.js")
+FILES = ("explorer.css", "explorer.js", "phase.js", "payoff.js", "portrait.js", "latent.js")
 
 
 class Explorer(NamedTuple):
@@ -73,5 +74,14 @@ EXPLORERS = (
         "descent in all five numbers of the model from six starts (dots). Right: the same runs, rate against information; "
         "a dot is where a run ends.",
         portrait,
+    ),
+    Explorer(
+        "latent",
+        "LatentExplorer",
+        "What does a code draw?",
+        "Four factorised decoders with two latents, trained on the digits (one run each). Left: test digits, written at "
+        "the mean of their code; circles hold 39 % and 86 % of the prior. Right: the mean image that the decoder draws from "
+        "the place of the ring. Move it by the sliders, or press a place.",
+        latent,
     ),
 )

@@ -1,4 +1,4 @@
-"""Which Chromium the tests drive, and how it is started."""
+"""Which Chromium is driven, by the tests and to print the PDF, and how it is started."""
 
 from __future__ import annotations
 
