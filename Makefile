@@ -10,7 +10,7 @@ TEST_ARGS ?=
 COVERAGE := --cov=klcourse --cov-report=term:skip-covered --cov-fail-under=94
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test test-browser install setup notebooks slides student site pdf lint lock mutants clean FORCE
+.PHONY: help lab test test-long test-browser install setup notebooks slides student site pdf lint lock mutants clean FORCE
 
 PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -39,6 +39,7 @@ endif
 help:
 	@echo "make lab        set up .venv, check it, open JupyterLab on notebooks/00_start_here.ipynb"
 	@echo "make test       the same set-up, then the whole test suite, then seconds and memory per notebook"
+	@echo "make test-long  all random examples and every notebook in a browser: once a week, and before a release"
 	@echo "make test-browser  only the tests in a real browser: every notebook, every slider, slides (needs Chromium)"
 	@echo "make slides     build slide decks that need no network: build/slides/*.html (NB=01_elbo for one, CODE=1 with code,"
 	@echo "                PLAN=90 or PLAN=45 for a lecture of so many minutes across the notebooks)"
@@ -83,10 +84,13 @@ lab: setup
 	"$(PY)" -m jupyterlab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir=. $(LAB_ARGS) notebooks/00_start_here.ipynb
 
 # One thread per process: the workers would otherwise fight for the cores.
-# Coverage of the package means something only if everything runs. nbval counts what the kernels of the stored notebooks run;
-# tests/exact, which would run the same lines a million times, and papermill and the browser count nothing.
+# Coverage of the package means something only if everything runs. It counts what tests run in their own process; kernels, the
+# browser and tests/exact, which would run the same lines a million times, count nothing.
 test: setup
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} "$(PY)" -m pytest -n $(WORKERS) --dist loadfile $(if $(TEST_ARGS),$(TEST_ARGS),$(COVERAGE))
+
+test-long: setup
+	KLCOURSE_LONG=1 OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} "$(PY)" -m pytest -n $(WORKERS) --dist loadfile $(TEST_ARGS)
 
 # Every notebook, where `make test` takes the few that show every widget, and skips them if there is no browser: here an error.
 test-browser: setup

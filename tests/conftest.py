@@ -90,6 +90,7 @@ class NotebookCosts:
             if item.parent.timed_out:  # nbval would run them all, and call each that passes a failure
                 pytest.skip("an earlier cell of this notebook was stopped: see there")
             item.config.option.nbval_cell_timeout = limit(CELL)
+            item.config.option.cov_source = None  # to count lines takes a kernel a fifth of its time
             item.output_timeout = limit(60)  # nbval's 5 s for a kernel's last message are too few on a machine that stalls
             item.user_properties += [("notebook", item.path.stem), ("mode", "nbval quick")]
 

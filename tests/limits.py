@@ -1,9 +1,16 @@
-"""How long a test waits before it says that something hangs: longer on a busy machine, and as long as you like."""
+"""How long a test waits before it says that something hangs, and how many random examples it takes.
+
+Longer on a busy machine, and as long as you like; and all of them in `make test-long`.
+"""
 
 from __future__ import annotations
 
 import os
 
+import pytest
+
+LONG = bool(os.environ.get("KLCOURSE_LONG"))  # make test-long
+long_only = pytest.mark.skipif(not LONG, reason="in make test-long only: another like it runs every day")
 CELL = 300  # seconds for a cell of a notebook on an idle machine
 
 
@@ -19,6 +26,11 @@ def patience() -> float:
 def limit(seconds: float) -> int:
     """Seconds to wait here and now for what takes fewer than so many on an idle machine."""
     return round(seconds * patience())
+
+
+def examples(number: int) -> int:
+    """How many of so many random examples are tried: all in the long run, the first quarter of them in the everyday one."""
+    return number if LONG else max(10, number // 4)
 
 
 def too_slow(what: str, seconds: float) -> str:

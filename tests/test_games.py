@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from klcourse import games as g
 from klcourse.exact.discrete import DiscreteVAE, random_vae
 from klcourse.exact.linear_gaussian import LinearGaussianVAE, optimum
+from tests.limits import examples
 
-many = settings(max_examples=300, derandomize=True, deadline=None)
+many = settings(max_examples=examples(300), derandomize=True, deadline=None)
 payoffs = st.integers(-3, 3).map(float)  # few values, so that ties are common
 tables = st.tuples(st.integers(1, 3), st.integers(1, 3)).flatmap(
     lambda s: st.tuples(*[st.lists(st.lists(payoffs, min_size=s[1], max_size=s[1]), min_size=s[0], max_size=s[0])] * 2)

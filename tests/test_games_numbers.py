@@ -12,8 +12,9 @@ from scipy.stats import norm
 from klcourse import games as g
 from klcourse.exact.discrete import random_vae
 from klcourse.exact.linear_gaussian import LinearGaussianVAE, best_encoder, optimum
+from tests.limits import examples
 
-many = settings(max_examples=200, derandomize=True, deadline=None)
+many = settings(max_examples=examples(200), derandomize=True, deadline=None)
 
 
 @pytest.mark.parametrize("w, sigma2", [(0.5, 1.0), (2.0, 0.3), (-1.0, 4.0)])

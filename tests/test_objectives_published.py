@@ -27,6 +27,7 @@ from klcourse.objectives import (
     words,
 )
 from klcourse.runs import Run, RunError, build_trainer
+from tests.limits import long_only
 from tests.published import descend, of_words
 from tests.test_baselines import make, sentences
 from tests.test_objectives import batch, for_objective, loss_and_gradient
@@ -162,7 +163,7 @@ def test_the_last_rise_is_waited_for_also_with_a_fixed_period():
     assert CyclicalAnnealing(cycles=3).weight(terms) == CyclicalAnnealing().weight(terms) == 1
 
 
-@pytest.mark.parametrize("nats", [1.0, 1.5, 2.0])
+@pytest.mark.parametrize("nats", [1.5, pytest.param(1.0, marks=long_only), pytest.param(2.0, marks=long_only)])
 def test_geco_brings_the_distortion_to_its_tolerance(nats):
     """Rezende & Viola; and 1/lam comes to rest at the slope of the rate-distortion curve, 10 exp(-2R)."""
     tau = 5 * math.exp(-2 * nats)
@@ -171,6 +172,7 @@ def test_geco_brings_the_distortion_to_its_tolerance(nats):
     assert 1 / found["lam"][-1] == pytest.approx(10 * math.exp(-2 * nats), rel=0.02)
 
 
+@long_only
 def test_geco_brings_a_networks_distortion_to_its_tolerance():
     reached = {}
     for tau in (200.0, 300.0):

@@ -22,7 +22,7 @@ from klcourse.objectives import ELBO
 from klcourse.runs import Interrupted, Run, build, train
 from klcourse.training import TrainingDiverged
 from klcourse.training.checkpoint import unseal
-from tests.limits import limit
+from tests.limits import limit, long_only
 
 SMALL = dict(limit=300, batch_size=100, hidden=16, latent_dim=4, iw_samples=2)
 METRICS = {
@@ -193,8 +193,10 @@ def wait_for_steps(out, at_least, process, seconds=120):
 @pytest.mark.parametrize(
     "more",
     [
-        ["--objective=sl", "--label=alternating"],
-        ["--objective=dual", "--c=8", "--bn-gamma=0.5", "--encoder-steps=2", "--mi-every=100"],
+        pytest.param(["--objective=sl", "--label=alternating"], marks=long_only),
+        pytest.param(
+            ["--objective=dual", "--c=8", "--bn-gamma=0.5", "--encoder-steps=2", "--mi-every=100"], marks=long_only
+        ),
         # 100 steps an epoch: killed in pre-training, then between the epoch of the best weights and the end
         ["--patience=4", "--halvings=1", "--pretrain=3", "--batch-size=3", "--lr=0.02"],
     ],

@@ -1,5 +1,6 @@
 """Sweeps: what a grid file may say, nothing done twice or lost, the same table whatever happened on the way."""
 
+import contextlib
 import json
 import os
 import signal
@@ -28,7 +29,7 @@ from klcourse.sweep import GridError, cluster, folder, gather, local, read_grid,
 from klcourse.sweep.grid import GridRun, Store, run_key
 from klcourse.sweep.progress import Progress, seconds_left
 from klcourse.training import Trainer
-from tests.limits import limit
+from tests.limits import limit, long_only
 
 COMMON = """
 [common]
@@ -383,18 +384,26 @@ def under_way(out: Path) -> list[Path]:
 
 def halfway(out: Path) -> bool:
     """A run is finished, and another one has written its first checkpoint of three."""
-    return bool(stamps(out)) and any(checkpoint_steps(path) == 200 for path in under_way(out))
+    return bool(stamps(out)) and any(first_checkpoint(path) for path in under_way(out))
+
+
+def first_checkpoint(path: Path) -> bool:
+    """Whether a run is at its first checkpoint; not one whose checkpoint goes just now, for it is finished."""
+    try:
+        return checkpoint_steps(path) == 200
+    except (OSError, RuntimeError):
+        return False
 
 
 ENDS = {
     "kill -9 of the group": lambda process: os.killpg(process.pid, signal.SIGKILL),
-    "kill -9 of the command": lambda process: process.kill(),
     "Ctrl-C in a terminal": lambda process: os.killpg(process.pid, signal.SIGINT),
+    "kill -9 of the command": lambda process: process.kill(),
 }
 
 
 @posix
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("end", [*list(ENDS)[:2], pytest.param(list(ENDS)[2], marks=long_only)])
 def test_stopped_in_the_middle_it_ends_with_the_same_table(whole, tmp_path, end, monkeypatch):
     printed, returncode = stop_it(whole / "g.toml", tmp_path, halfway, ENDS[end])
     before, checkpoints = stamps(tmp_path), {path.name: checkpoint_steps(path) for path in under_way(tmp_path)}
@@ -507,8 +516,9 @@ def test_a_run_in_its_own_process_ends_when_it_is_told_to(grid, tmp_path):
 def test_a_run_whose_process_dies_says_so(grid, tmp_path):
     def kill():
         for child in psutil.Process().children():
-            if "klcourse.sweep.worker" in " ".join(child.cmdline()):
-                child.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):  # one that has just ended is a zombie without a command
+                if "klcourse.sweep.worker" in " ".join(child.cmdline()):
+                    child.kill()
 
     outcome = worker.attempt_in_process(task_for(grid(TWO), tmp_path), kill)
     assert outcome.status == "failed" and "memory ran out" in outcome.error

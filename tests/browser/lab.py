@@ -18,11 +18,11 @@ from pathlib import Path
 import nbformat
 import psutil
 
-from tests.limits import limit
+from tests.limits import LONG, limit
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-EVERYTHING = os.environ.get("KLCOURSE_BROWSER") == "all"  # make test-browser
+EVERYTHING = LONG or os.environ.get("KLCOURSE_BROWSER") == "all"  # make test-long, make test-browser
 QUICK = 'PROFILE = "quick"'
 START_SECONDS = limit(120)
 

@@ -6,17 +6,18 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
 from tests.exact.checks import CHECKS
+from tests.limits import examples
 
 
 def property_test(*names: str):
-    """A pytest function that runs the named checks on 200 random models each."""
+    """A pytest function that runs the named checks on 200 random models each; on the first 50 but in the long run."""
 
     @pytest.mark.parametrize("name", names)
     def run(name):
         check = CHECKS[name]
 
         @settings(
-            max_examples=200,
+            max_examples=examples(200),
             deadline=None,
             derandomize=True,
             database=None,

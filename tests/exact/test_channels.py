@@ -8,8 +8,9 @@ from scipy.optimize import minimize
 
 from klcourse.exact import channels as ch
 from klcourse.exact.ppca import PPCA
+from tests.limits import examples
 
-some = settings(max_examples=60, derandomize=True, deadline=None)
+some = settings(max_examples=examples(60), derandomize=True, deadline=None)
 
 
 def orthogonal(rng, n):

@@ -11,9 +11,10 @@ from scipy.optimize import brentq, minimize
 
 from klcourse.exact import discrete as dv
 from klcourse.exact import discrete_optima as opt
+from tests.limits import examples
 
-many = settings(max_examples=250, derandomize=True, deadline=None)
-some = settings(max_examples=200, derandomize=True, deadline=None)  # each example runs an optimiser many times
+many = settings(max_examples=examples(250), derandomize=True, deadline=None)
+some = settings(max_examples=examples(200), derandomize=True, deadline=None)  # each example runs an optimiser many times
 models = st.builds(
     lambda seed, K, L, sharp: dv.random_vae(np.random.default_rng(seed), K, L, sharp),
     st.integers(0, 2**32 - 1),

@@ -11,10 +11,11 @@ from scipy.optimize import minimize
 from klcourse.exact import equilibria as eq
 from klcourse.exact.linear_gaussian import LinearGaussianVAE, best_decoder
 from tests.exact.harness import names, property_test
+from tests.limits import examples
 
 test_brute_force = property_test(*names("T3"))
 
-some = settings(max_examples=60, derandomize=True, deadline=None)
+some = settings(max_examples=examples(60), derandomize=True, deadline=None)
 VAR, NOISE, BETA, LAM, C = (st.floats(*span) for span in ((0.1, 4.0), (0.3, 2.0), (0.3, 3.0), (0.0, 4.0), (0.1, 1.8)))
 
 
@@ -43,7 +44,7 @@ def brute_reply(w, b, var, noise, lam, c, beta, on):
     return min(found)
 
 
-@settings(max_examples=12, derandomize=True, deadline=None)
+@settings(max_examples=examples(12), derandomize=True, deadline=None)
 @given(st.floats(-1.5, 1.5).filter(lambda w: abs(w) > 0.05), st.floats(-0.5, 0.5), VAR, NOISE, LAM, C, BETA)
 def test_no_encoder_beats_the_reply_to_a_hinge_on_information(w, b, var, noise, lam, c, beta):
     v, m, s2 = eq.best_encoder_information(w, var, noise, beta, lam, c, b)

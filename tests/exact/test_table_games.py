@@ -9,9 +9,10 @@ from scipy.optimize import minimize
 from klcourse.exact import table_games as tg
 from klcourse.exact.discrete import DiscreteVAE, entropy, random_vae
 from klcourse.exact.regimes import best_rate_grid, lam_star_grid
+from tests.limits import examples
 
-many = settings(max_examples=120, derandomize=True, deadline=None)
-few = settings(max_examples=20, derandomize=True, deadline=None)
+many = settings(max_examples=examples(120), derandomize=True, deadline=None)
+few = settings(max_examples=examples(20), derandomize=True, deadline=None)
 SEED = st.integers(0, 2**31)
 
 

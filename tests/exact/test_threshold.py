@@ -9,10 +9,11 @@ from scipy.optimize import minimize
 from klcourse.exact import threshold as th
 from klcourse.exact.linear_gaussian import nash_hessian
 from tests.exact.harness import names, property_test
+from tests.limits import examples
 
 test_brute_force = property_test(*names("T5"))
 
-some = settings(max_examples=60, derandomize=True, deadline=None)
+some = settings(max_examples=examples(60), derandomize=True, deadline=None)
 SEED = st.integers(0, 2**31)
 
 
@@ -21,7 +22,7 @@ def table(seed, bits=3, spread=0.6):
     return p / p.sum()
 
 
-@settings(max_examples=25, derandomize=True, deadline=None)
+@settings(max_examples=examples(25), derandomize=True, deadline=None)
 @given(SEED, st.integers(2, 4))
 def test_the_hessian_changes_sign_at_the_threshold(seed, bits):
     vae = th.SmallBernoulliVAE(table(seed, bits))
