@@ -300,7 +300,8 @@ A run with β = 1 and λ = 0.5 stays at R = 1.2 though c = 3, the penalty always
 What happens at λ = β exactly?
 - wasted rate is given back, as with the ELBO | Below c it costs β − λ = 0: nothing presses it out.
 - wasted rate is rewarded | That begins above β, where a wasted nat earns λ − β.
-+ below c waste costs nothing; on batches R rests a little under c where the signal is weak | There β < 2λ*, so the penalty must be on in more than half of the batches.
++ below c waste costs nothing; on batches R rests a little under c where the signal is weak
+  | There β < 2λ*, so the penalty must be on in more than half of the batches.
 
 The monitor shows R = c and a duty of one half that does not move with λ. What do you suspect?
 + the lazy code: one posterior for every x | KL_B is then the same in every batch and hops across c.
