@@ -35,9 +35,10 @@ def _models() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """D (2, 3) of the game of section 3, weak signal and c = 1; rate and information (3,) of its three encoders."""
     best = linear_gaussian.constrained_optimum(1.0, 0.5, 1.0)
     silent = LinearGaussianVAE(0.0, 0.0, 1.0, data_var=0.5)
-    encoders = silent, replace(silent, v=best.v, s2=best.s2), replace(silent, m=math.sqrt(2))
-    table = [[replace(one, w=w) for one in encoders] for w in (0.0, float(best.w))]
-    table[1][2] = replace(table[1][2], b=-best.w * math.sqrt(2))
+    shift = np.asarray(math.sqrt(2))  # a rate of 1 nat
+    encoders = silent, replace(silent, v=best.v, s2=best.s2), replace(silent, m=shift)
+    table = [[replace(one, w=w) for one in encoders] for w in (np.asarray(0.0), best.w)]
+    table[1][2] = replace(table[1][2], b=-best.w * shift)
     rate, information = ([float(getattr(one, name)) for one in encoders] for name in ("rate", "mi"))
     return np.array([[float(one.distortion) for one in row] for row in table]), np.array(rate), np.array(information)
 

@@ -68,12 +68,13 @@ def penalised(curve: Curve, c: float, beta: float, lams: Sequence[float], guess:
 
 
 def _sketch(ax: Axes, x: ArrayLike, guess: Sequence[float] | None) -> None:
-    """The reader's sketch as a dotted line with crosses, named at its first point; nothing where none was made."""
+    """The reader's sketch as a dotted line with crosses, named at its second point; nothing where none was made."""
     if guess is None:
         return
     x = np.asarray(x, float)
     ax.plot(x, guess, color=DARK, marker="x", linestyle=":", linewidth=1.8, markersize=8, zorder=6)
-    ax.annotate("your guess", (x[0], guess[0]), (6, 8), textcoords="offset points", color=DARK)
+    away: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "color": DARK}
+    ax.annotate("your guess", (x[1], guess[1]), (-7, 6), bbox={"facecolor": "white", "edgecolor": "none", "pad": 1}, **away)
 
 
 def regime_map(ax: Axes, curve: Curve, beta: float, lam: ArrayLike, c: ArrayLike, found: ArrayLike, title: str) -> None:
@@ -254,8 +255,8 @@ def two_planes(exact: Runs, network: Mapping[str, Sequence[tuple[ArrayLike, Arra
     left.set_title("linear-Gaussian model, exact; c = 1")
     for name, (rate, mi) in exact.items():
         colour, dash, at = looks[name]
-        smooth = (np.asarray(values)[1:].reshape(-1, 10).mean(1) for values in (rate, mi))
-        trajectory(left, *smooth, colour, name, at, dash, every=10)
+        smooth = [np.asarray(values)[1:].reshape(-1, 10).mean(1) for values in (rate, mi)]
+        trajectory(left, smooth[0], smooth[1], colour, name, at, dash, every=10)
     plane(right, 6.5, rate_target=5.0)
     right.set_title("PixelCNN on MNIST; c = 5")
     for name, runs in network.items():
