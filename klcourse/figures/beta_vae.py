@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from klcourse.exact.ppca import PPCA
-from klcourse.plots import GREEN
+from klcourse.plots import AMBER, BLUE, GREEN, GREY, PINK, label_ends, mark_guess, style_of
 
 
 def tangents(curve: PPCA, betas: Sequence[float], top: float) -> Figure:
@@ -48,15 +49,124 @@ def stacked(ax: Axes, x: ArrayLike, parts: Mapping[str, tuple[ArrayLike, str]]) 
     ax.set(xlim=(x[0], x[-1]), ylim=(0, 1.05 * values.sum(0).max()))
 
 
-def two_prices(
-    curves: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike, str, str]],
-    named: Sequence[float],
-    at: Mapping[str, tuple[float, float]],
+def closing_latents(curve: PPCA, betas: ArrayLike) -> Figure:
+    """The rate of each of five latents at the optimum, stacked, over beta (log axis); where each closes."""
+    betas = np.asarray(betas, float)
+    rates = np.array([curve.channels(curve.rate(beta)).rate for beta in betas])  # (betas, latents)
+    fig, ax = plt.subplots(figsize=(7.2, 4))
+    shades = plt.get_cmap("viridis")(np.linspace(0.1, 0.9, rates.shape[1]))
+    ax.set(xscale="log", xlabel="β", ylabel="rate R [nats]")
+    stacked(ax, betas, {f"latent {i + 1}": (rates[:, i], shade) for i, shade in enumerate(shades)})
+    ax.set_xticks([1, 2, 4, 8, 16], ["1", "2", "4", "8", "16"])
+    ax.minorticks_off()
+    for i, closes in enumerate(curve.collapse_betas()):
+        height = curve.rate(closes) + 0.35
+        ax.plot([closes, closes], [0, height], color=GREY, linewidth=1)
+        side = "left" if i > 1 else "center"
+        ax.text(closes, height + 0.05, f" latent {i + 1} closes", ha=side, va="bottom", fontsize=10)
+    ax.set_ylim(0, 4.9)
+    return fig
+
+
+def rate_and_its_parts(betas: ArrayLike, rate: ArrayLike, mi: ArrayLike, marginal_kl: ArrayLike) -> Figure:
+    """R, I_q and M of the exact optimum of the two-code table over beta (log axis), nats."""
+    fig, ax = plt.subplots(figsize=(7.2, 4))
+    ax.set(xscale="log", xlabel="β", ylabel="nats", ylim=(0, 0.73), xlim=(0.01, 4))
+    ax.plot(betas, rate, color="black")
+    ax.plot(betas, marginal_kl, color=AMBER, linestyle="--")
+    ax.plot(betas, mi, color=BLUE)
+    ax.text(0.22, 0.45, "rate R", color="black")
+    ax.text(0.012, 0.62, "M = KL(q(z) ‖ p(z))", color=AMBER)
+    ax.text(0.05, 0.1, "information $I_q$", color=BLUE)
+    ax.set_xticks([0.01, 0.1, 1, 4], ["0.01", "0.1", "1", "4"])
+    return fig
+
+
+def correlation_over_beta(worlds: Mapping[str, pd.Series]) -> Figure:
+    """Total correlation over beta (log axis), a panel a world; each series is indexed by beta."""
+    fig, axes = plt.subplots(1, len(worlds), figsize=(5.5 * len(worlds), 3.8))
+    for ax, (name, line) in zip(axes, worlds.items()):
+        ax.set(xscale="log", xlabel="β", title=name, ylim=(0, 1.15 * line.max()))
+        ax.plot(line, color=AMBER)
+        ax.set_xticks([0.2, 1, 10, 100], ["0.2", "1", "10", "100"])
+    axes[0].set_ylabel("total correlation [nats]")
+    return fig
+
+
+def rate_and_information(decoders: Mapping[str, pd.DataFrame]) -> Figure:
+    """R and the bounds of I_q over beta, a panel a decoder; thin lines are seeds, marks their means.
+
+    Each table has beta, seed, rate, mi, mi_upper and mi_cap, a row a run; the first is the factorised decoder.
+    """
+    fig, axes = plt.subplots(1, 2, figsize=(11.2, 4.0))
+    for ax, (title, runs) in zip(axes, decoders.items()):
+        for _, one in runs.groupby("seed"):
+            ax.plot(one["beta"], one["rate"], color="black", linewidth=0.7, alpha=0.5)
+            ax.plot(one["beta"], one["mi"], color=BLUE, linewidth=0.7, alpha=0.5)
+        mean = runs.groupby("beta")[["rate", "mi", "mi_upper"]].mean()
+        upper = np.minimum(mean["mi_upper"], mean["rate"])
+        ax.plot(mean["rate"], "o-", color="black")
+        ax.fill_between(mean.index, mean["mi"], upper, color=BLUE, alpha=0.3, linewidth=0)
+        ax.plot(mean["mi"], "s-", color=BLUE)
+        ticks = [beta for beta in mean.index if beta not in (7, 15, 30, 0.7)]
+        ax.set(xscale="log", xlabel="β", title=title, ylim=(0, None))
+        ax.set_xticks(ticks, [f"{beta:g}" for beta in ticks])
+        ax.minorticks_off()
+    left, right = axes
+    left.set_ylabel("nats")
+    left.text(2.3, 11.5, "rate R")
+    left.text(0.48, 3.4, "information $I_q$:\nbounds", color=BLUE)
+    right.text(0.185, 5.4, "rate R")
+    right.text(0.098, 0.5, "information $I_q$", color=BLUE)
+    cap = next(iter(decoders.values()))["mi_cap"].iloc[0]
+    left.axhline(cap, color=GREY, linewidth=1, linestyle=":")
+    left.text(60, cap, f"cap log N = {cap:.1f}", color=GREY, ha="right", va="bottom")
+    return fig
+
+
+def held_over_beta(
+    signal: PPCA, betas: ArrayLike, held: ArrayLike, lam: float, c: float, guess: float | None = None
 ) -> Figure:
-    """I_q against total correlation: curves are name -> (betas, TC, I, colour, marker), named at `at`."""
+    """The rate at the optimum over beta with the constraint (`held`) and without it; the reader's guess of its end."""
+    plain, hinge = style_of("beta").colour, style_of("rate-hinge").colour
+    fig, ax = plt.subplots(figsize=(7.2, 3.8))
+    ax.set(xlabel="β", ylabel="rate at the optimum [nats]", ylim=(0, 2.4), xlim=(0, 16))
+    ax.plot(betas, [signal.rate(beta) for beta in np.asarray(betas, float)], color=plain, linestyle="--")
+    ax.plot(betas, held, color=hinge)
+    ax.text(1.6, 1.55, "without the constraint", color=plain)
+    ax.text(3.4, 1.06, f"with λ = {lam:g}, c = {c:g}", color=hinge)
+    ends = ((0.0, "β = λ"), (float(signal.slope(c)), "β = λ + s(c)"), (float(signal.slope(0.0)), "β = λ + s(0)"))
+    for beyond, text in ends:
+        ax.axvline(lam + beyond, color=GREY, linewidth=1, linestyle=":")
+        ax.text(lam + beyond, 2.35, f"{text} ", rotation=90, ha="right", va="top", color=GREY)
+    mark_guess(ax, guess, at=0.08)
+    return fig
+
+
+def three_histories(plain: pd.DataFrame, same: pd.DataFrame, crossing: pd.DataFrame) -> Figure:
+    """Rate over the steps of a plain run (β = 10), of one that equals it, and of one that passes its target."""
+    wide, thin = style_of("beta").colour, style_of("rate-hinge").colour
+    fig, ax = plt.subplots(figsize=(7.4, 3.8))
+    ax.plot(plain["step"], plain["rate"], color=wide, linewidth=5, alpha=0.45)
+    ax.plot(same["step"], same["rate"], color=thin)
+    ax.plot(crossing["step"], crossing["rate"], color=AMBER, linestyle="--")
+    ax.set(xlabel="training step", ylabel="rate [nats]", ylim=(0, None), xlim=(0, None))
+    names = [
+        (0.0, float(plain["rate"].iloc[-1]) * 0.8, "β = 10, and\nβ = 40, λ = 30, c = 5", thin),
+        (0.0, float(crossing["rate"].iloc[-1]) * 1.6, "β = 40, λ = 30, c = 1", AMBER),
+    ]
+    label_ends(ax, names, gap=0.16)
+    return fig
+
+
+def two_prices(betas: ArrayLike, curves: Mapping[str, ArrayLike], named: Sequence[float] = (3, 20)) -> Figure:
+    """I_q against total correlation of "β-VAE" and "β-TCVAE": for each beta a pair (I, TC), in nats."""
+    looks = {"β-VAE": (GREEN, "D", (0.15, 0.52)), "β-TCVAE": (PINK, "v", (0.12, 1.08))}
     fig, ax = plt.subplots(figsize=(7.2, 4.2))
-    for name, (betas, tc, mi, colour, marker) in curves.items():
-        betas, tc, mi = (np.asarray(part, float) for part in (betas, tc, mi))
+    betas = np.asarray(betas, float)
+    for name, points in curves.items():
+        colour, marker, at = looks[name]
+        mi, tc = np.asarray(points, float).T
         ax.plot(tc, mi, color=colour, marker=marker, markersize=6)
         for beta in named:
             k = int(np.argmin(abs(betas - beta)))
@@ -64,10 +174,8 @@ def two_prices(
             ax.annotate(
                 f"β = {betas[k]:g}", (tc[k], mi[k]), xytext=shift, textcoords="offset points", color=colour, fontsize=10
             )
-        ax.text(*at[name], name, color=colour, weight="bold")
-    ax.annotate(
-        "β = 1:\nthe ELBO", (np.asarray(tc)[0], np.asarray(mi)[0]), xytext=(0, -34), textcoords="offset points", ha="center"
-    )
+        ax.text(*at, name, color=colour, weight="bold")
+    ax.annotate("β = 1:\nthe ELBO", (tc[0], mi[0]), xytext=(0, -34), textcoords="offset points", ha="center")
     ax.set(
         xlabel="total correlation of q(z) [nats]",
         ylabel="information $I_q(x;z)$ [nats]",

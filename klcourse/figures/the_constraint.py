@@ -7,18 +7,23 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from klcourse.exact.regimes import Curve, best_rate, regime, thresholds
-from klcourse.plots import AMBER, BLUE, GREEN, GREY, PINK, REGIME_LOOKS, label_ends
+from klcourse.plots import AMBER, BLUE, DARK, GREEN, GREY, ORANGE, PINK, REGIME_LOOKS, SKY, label_ends, plane
 
+Runs = Mapping[str, tuple[ArrayLike, ArrayLike]]  # name -> rates, informations
 DOT: Mapping[str, Any] = {"markersize": 10, "markeredgecolor": "white", "clip_on": False, "zorder": 4}
 
 
-def penalised(curve: Curve, c: float, beta: float, lams: Sequence[float]) -> Figure:
-    """Left: F(R) - F(0 at lam = 0) for several lam, each minimum a marker. Right: the minimum against lam."""
+def penalised(curve: Curve, c: float, beta: float, lams: Sequence[float], guess: Sequence[float] | None = None) -> Figure:
+    """Left: F(R) - F(0 at lam = 0) for several lam, each minimum a marker. Right: the minimum against lam.
+
+    `guess` has the reader's prediction of the minimum for each lam.
+    """
     fig, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.2), width_ratios=[1.35, 1])
     rates = np.linspace(0, 1.9 * c, 400)
     base = np.asarray(curve.distortion(rates)) + beta * rates
@@ -56,7 +61,20 @@ def penalised(curve: Curve, c: float, beta: float, lams: Sequence[float]) -> Fig
         side = "left" if edge == beta else "right"
         right.text(edge, 0.45 * c, f" {text} ", color=GREY, rotation=90, va="center", ha=side)
     right.set(xlabel="penalty weight λ", ylabel="rate at the minimum [nats]", ylim=(-0.03 * c, 1.12 * c))
+    _sketch(right, lams, guess)
+    if guess is not None:
+        right.set_ylim(top=max(1.12 * c, 1.1 * max(guess)))
     return fig
+
+
+def _sketch(ax: Axes, x: ArrayLike, guess: Sequence[float] | None) -> None:
+    """The reader's sketch as a dotted line with crosses, named at its second point; nothing where none was made."""
+    if guess is None:
+        return
+    x = np.asarray(x, float)
+    ax.plot(x, guess, color=DARK, marker="x", linestyle=":", linewidth=1.8, markersize=8, zorder=6)
+    away: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "color": DARK}
+    ax.annotate("your guess", (x[1], guess[1]), (-7, 6), bbox={"facecolor": "white", "edgecolor": "none", "pad": 1}, **away)
 
 
 def regime_map(ax: Axes, curve: Curve, beta: float, lam: ArrayLike, c: ArrayLike, found: ArrayLike, title: str) -> None:
@@ -93,10 +111,12 @@ def network_map(
     star: tuple[ArrayLike, ArrayLike],
     beta: float = 1.0,
     named: str = "λ*(c) from β-VAEs",
+    guess: tuple[ArrayLike, Sequence[float] | None] | None = None,
 ) -> None:
     """Trained runs in the (c, lam) plane, lam on a log scale, under a lam*(c) that was read elsewhere.
 
-    lam, c, found: one entry a run; star: targets and lam* at them, `named` at the end of the line.
+    lam, c, found: one entry a run; star: targets and lam* at them, `named` at the end of the line. `guess`: targets, and
+    the reader's prediction of the border at them.
     """
     lam, c = np.asarray(lam, float), np.asarray(c, float)
     ax.set(
@@ -116,6 +136,9 @@ def network_map(
     ax.minorticks_off()
     last = float(np.asarray(star[1])[-1])
     label_ends(ax, [(c.max(), beta, "β", "black"), (c.max(), last, named, "black")], gap=0.07)
+    if guess is not None and guess[1] is not None:
+        lowest = ax.get_ylim()[0]
+        _sketch(ax, guess[0], [max(value, 1.05 * lowest) for value in guess[1]])
 
 
 def draw_thresholds(ax: Axes, c: np.ndarray, limits: np.ndarray, top: float) -> None:
@@ -209,6 +232,52 @@ def paths(
             ax.plot(rate, mi, color=colour, linewidth=0.8, alpha=0.45, zorder=2)
     rate, mi = np.mean(np.asarray(runs, float), axis=0)
     trajectory(ax, rate, mi, colour, label, at, every=every)
+
+
+def two_planes(exact: Runs, network: Mapping[str, Sequence[tuple[ArrayLike, ArrayLike]]]) -> Figure:
+    """Training in the (R, I) plane. Left: exact runs, c = 1. Right: a network's, c = 5, one pair of rate and mi a seed.
+
+    Exact runs are means over 2 units of time: the chatter at the kink is not the point.
+    """
+    looks = {
+        "λ = 0.99": (BLUE, "-", (0.72, 0.45)),
+        "λ = 2": (ORANGE, "-", (0.55, 0.09)),
+        "hinge on I, λ = 2": (GREEN, "-.", (0.34, 0.62)),
+    }
+    names = {
+        "ELBO": (DARK, (0.55, 1.0)),
+        "λ = 0.75": (SKY, (1.25, 2.4)),
+        "λ = 1": (BLUE, (2.6, 3.6)),
+        "λ = 2": (ORANGE, (5.9, 1.6)),
+    }
+    fig, (left, right) = plt.subplots(1, 2, figsize=(11.6, 5.6))
+    plane(left, 1.25, rate_target=1.0)
+    left.set_title("linear-Gaussian model, exact; c = 1")
+    for name, (rate, mi) in exact.items():
+        colour, dash, at = looks[name]
+        smooth = [np.asarray(values)[1:].reshape(-1, 10).mean(1) for values in (rate, mi)]
+        trajectory(left, smooth[0], smooth[1], colour, name, at, dash, every=10)
+    plane(right, 6.5, rate_target=5.0)
+    right.set_title("PixelCNN on MNIST; c = 5")
+    for name, runs in network.items():
+        colour, at = names[name]
+        paths(right, runs, colour, name, at, every=5)
+    return fig
+
+
+def text_map(
+    runs: pd.DataFrame, border: tuple[ArrayLike, ArrayLike], seen: Mapping[float, Sequence[tuple[ArrayLike, ArrayLike]]]
+) -> Figure:
+    """Left: runs (lam, c, measured) in the plane of target and lam, under a border. Right: paths at c = 5, lam -> seeds."""
+    looks = {0.75: (SKY, (1.2, 2.0)), 1.0: (BLUE, (3.6, 2.6)), 2.0: (ORANGE, (5.45, 1.2))}
+    fig, (left, right) = plt.subplots(1, 2, figsize=(12.2, 5.0), width_ratios=[1, 1.05])
+    network_map(left, runs["lam"], runs["c"], runs["measured"], border, named="λ · duty\nat λ = β")
+    regime_legend(fig, ["held", "partial", "collapsed"])
+    plane(right, 5.8, rate_target=5.0)
+    for lam, each in seen.items():
+        colour, at = looks[lam]
+        paths(right, each, colour, f"λ = {lam:g}", at)
+    return fig
 
 
 def readings(

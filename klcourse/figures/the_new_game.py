@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from scipy.stats import norm
 
 from klcourse.exact import linear_gaussian
@@ -81,6 +83,37 @@ def loss_along_paths(ax: Axes, data_var: float, lam: float, c: float, beta: floa
     ax.axhline(0, color=MIST, linewidth=1)
     ax.axvline(c, color=MIST, linewidth=1, linestyle=":")
     ax.set(xlabel="rate R [nats]", title=f"λ = {lam:g}")
+
+
+def condition_maps(weak: float, strong: float) -> Figure:
+    """`condition_map` for two signals, with its regions named."""
+    fig, axes = plt.subplots(1, 2, figsize=(11.0, 4.4), sharey=True)
+    for ax, signal, name in zip(axes, (weak, strong), ("weak", "strong")):
+        condition_map(ax, signal)
+        ax.set_title(f"{name} signal, Λ = {signal:g}")
+        ax.text(2.47, 1.03, "λ = β", ha="right", va="bottom", color="#404040")
+    left, right = axes
+    right.set_ylabel("")
+    white = {"facecolor": "white", "edgecolor": "none", "pad": 2}
+    left.text(1.25, 1.9, "equilibrium, and (5), (6) hold", ha="center", bbox=white)
+    left.text(1.5, 0.5, "(5), (6) hold, no equilibrium", ha="center", bbox=white)
+    right.text(1.5, 2.3, "equilibrium,\n(5), (6) hold", ha="center", bbox=white)
+    right.text(0.05, 1.35, "equilibrium,\n(5) fails", ha="left")
+    right.text(1.0, 0.42, "λ*(c)", color=HINGE.colour, ha="left")
+    left.text(0.02, 0.05, "J / c", color="#7A5500", ha="left")
+    right.text(0.66, 2.6, "J / c", color="#7A5500", ha="left", bbox=white)
+    return fig
+
+
+def watershed(lams: Sequence[float], data_var: float, c: float) -> Figure:
+    """`loss_along_paths` for several lam, a panel each; the first names its two lines."""
+    fig, axes = plt.subplots(1, len(lams), figsize=(4.0 * len(lams), 3.7))
+    for ax, lam in zip(axes, lams):
+        loss_along_paths(ax, data_var=data_var, lam=lam, c=c)
+    axes[0].set_ylabel("loss − loss of collapse [nats]")
+    axes[0].text(0.62, 0.52, "wasted rate", color=WASTE, ha="right")
+    axes[0].text(1.0, 0.20, "informative rate", color=HINGE.colour, ha="left")
+    return fig
 
 
 def codes_and_aggregate(
