@@ -182,8 +182,8 @@ EXERCISES = (
         id="11.4",
         asks="Bounds on the share of information in a rate, where the lower bound is capped.",
         stub="answer = [..., ...]  # the least and the largest share I_q / R",
-        worked="""table = studies.settings("methods_mlp").groupby("method")[["rate", "mi", "mi_upper"]].mean()
-row = table.loc["hinge on R, λ = 1"]
+        worked="""table = studies.load_study("methods_mlp").query("name == 'hinge on R' and lam == 1")
+row = table[["rate", "mi", "mi_upper"]].mean()
 answer = [row.mi / row.rate, min(row.mi_upper, row.rate) / row.rate]""",
         judge=Number(_share, takes="two numbers", tolerance=5e-3),
         mistakes=(
