@@ -210,7 +210,7 @@ Sentences drawn from a CVAE are as varied as true ones. Does it use z?
 Which measure recommends the collapsed conditional model?
 + BLEU precision | Its greedy sentences are the most typical ones, and so closest to some true sentence.
 - BLEU recall | It is lowest there: few of the true sentences are near to one of its.
-- coverage | It is lowest there.
+- coverage | It is lowest there: it writes one sentence or two for a condition.
 
 Short runs without dropout said that the constraint costs likelihood, converged ones with dropout the opposite. Which is it?
 - the truth lies in between | They answer different questions.
