@@ -199,7 +199,7 @@ A paper reports a reconstruction perplexity of 180 against 213. What has it show
 
 The ELBO perplexity of the constrained model is worse than the language model's, its IW-PPL better. How can that be?
 - a mistake in one of the two | Both are bounds, and only the second is tight here.
-+ its encoder is not the decoder's posterior, and the ELBO pays that gap | More than a nat here, and it is the encoder's weakness.
++ its encoder is not the decoder's posterior, and the ELBO pays that gap | More than a nat here: the encoder's weakness.
 - importance weighting favours models with a rate | The bound errs on the high side, for models with a rate most of all.
 
 Sentences drawn from a CVAE are as varied as true ones. Does it use z?
@@ -215,6 +215,6 @@ Which measure recommends the collapsed conditional model?
 Short runs without dropout said that the constraint costs likelihood, converged ones with dropout the opposite. Which is it?
 - the truth lies in between | They answer different questions.
 - the short runs are right: converged models overfit | These stopped on the validation part, with dropout.
-+ the claim must name the training: trained out, with a regularised decoder, it gains | Length and dropout were changed together.
++ the claim must name the training: trained out, with dropout, it gains | Length and dropout were changed together.
 """,
 )

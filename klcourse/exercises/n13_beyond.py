@@ -236,7 +236,7 @@ answer = np.mean(found)  # or np.interp(3, information, seen[50]), from the curv
         mistakes=(
             Mistake(
                 lambda t, lam, c, beta, rho: _hinge(t, lam, c, beta) + rho * float((t.mu**2).sum(-1).mean()),
-                "This taxes means that differ as well, which is information. First the mean over the batch, then the square.",
+                "This taxes means that differ as well, which is information: first the batch mean, then the square.",
             ),
             Mistake(
                 lambda t, lam, c, beta, rho: _hinge(t, lam, c, beta) + rho * float((t.mu.mean(0) ** 2).mean()),
