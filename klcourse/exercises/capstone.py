@@ -22,7 +22,7 @@ from klcourse.objectives import Objective
 from klcourse.objectives.knobs import knobs_of
 from klcourse.studies import from_elbo, load_provenance, load_study, settings
 
-from . import handin
+from . import saved
 from .faults import faults
 from .page import Card
 
@@ -107,10 +107,10 @@ class Result:
         ).replace("-", "−")
 
     def save(self, path: str | Path) -> Path:
-        """Write the file to hand in, klcourse.exercises.handin says what is in it. Raises OSError, HandInError."""
-        work = {"objective": self.about, "seeds": sorted({*self.runs.get("seed", ())}), "settings": self.settings}
-        work |= {"trouble": list(self.trouble), "runs": self.runs.to_dict("records")}
-        return handin.write(path, capstone=work)
+        """Write the file to hand in; klcourse.exercises.saved says what is in it. Raises OSError, NotSaved."""
+        seeds = sorted({*self.runs.get("seed", ())})
+        more = {"trouble": list(self.trouble), "runs": self.runs.to_dict("records")}
+        return saved.write(path, objective=self.about, seeds=seeds, settings=self.settings, **more)
 
     def card(self) -> Card:
         """What there is to say, in sentences."""

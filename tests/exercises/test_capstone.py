@@ -7,8 +7,9 @@ import nbformat
 import pytest
 import torch
 
-from klcourse.exercises import capstone, diary, handin
+from klcourse.exercises import capstone, diary, saved
 from klcourse.exercises.faults import faults
+from klcourse.exercises.hand_in import collect
 from klcourse.objectives import ELBO, OBJECTIVES, Objective, knob
 from klcourse.publish.normalise import NOTEBOOKS
 from klcourse.studies import load_provenance
@@ -99,12 +100,11 @@ def test_training_board_and_file(mine, tmp_path, monkeypatch):
     assert "2 seeds: rate" in repr(result) and "no price to tell" in repr(result)
     assert "yours" not in result.board().index.get_level_values("method")
     path = result.save(tmp_path / "mine.json")
-    record = handin.read(path)
+    record = saved.read(path)
     assert record["answers"]["solved"] == {"14.1": True} and record["versions"]["torch"]
-    work = record["work"]["capstone"]
-    assert work["seeds"] == [0, 1] and work["objective"]["knobs"] == {"lam": 2.0, "c": 2.0}
-    assert work["runs"][1]["rate"] == result.runs["rate"][1] and "eval(code" in work["objective"]["code"]
-    assert handin.read(handin.write(path, essay="done"))["work"] == {"capstone": work, "essay": "done"}
+    assert record["seeds"] == [0, 1] and record["objective"]["knobs"] == {"lam": 2.0, "c": 2.0}
+    assert record["runs"][1]["rate"] == result.runs["rate"][1] and "eval(code" in record["objective"]["code"]
+    assert collect("Ada", NOTEBOOKS, path)["capstone"] == record
 
 
 def test_yours_stands_on_the_board_with_its_price():
@@ -119,21 +119,21 @@ def test_yours_stands_on_the_board_with_its_price():
     assert result.board().loc["sentences", "I_q, lower"].is_monotonic_decreasing
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"format": "klcourse hand-in 1"}'])
-def test_a_file_that_is_no_hand_in_is_refused(content, tmp_path):
+@pytest.mark.parametrize("content", ["{", "[]", '{"format": "klcourse capstone 1"}', '{"format": "another"}'])
+def test_a_file_that_is_no_result_is_never_overwritten(content, tmp_path):
     (tmp_path / "other.json").write_text(content)
-    with pytest.raises(handin.HandInError, match=r"other\.json"):
-        handin.write(tmp_path / "other.json", capstone={})
+    with pytest.raises(saved.NotSaved, match=r"other\.json"):
+        saved.write(tmp_path / "other.json", seeds=[])
     assert (tmp_path / "other.json").read_text() == content
 
 
-def test_a_changed_hand_in_is_refused(tmp_path):
-    path = handin.write(tmp_path / "mine.json", capstone={"seeds": [0], "rate": float("nan")})
+def test_a_changed_result_is_refused(tmp_path):
+    path = saved.write(tmp_path / "mine.json", seeds=[0], rate=float("nan"))
     record = json.loads(path.read_text())
-    assert record["work"]["capstone"]["rate"] is None
-    path.write_text(json.dumps(record | {"work": {"capstone": {"seeds": [7]}}}))
-    with pytest.raises(handin.HandInError, match="was changed"):
-        handin.read(path)
+    assert record["rate"] is None and saved.read(saved.write(path, seeds=[1]))["seeds"] == [1]
+    path.write_text(json.dumps(record | {"seeds": [7]}))
+    with pytest.raises(saved.NotSaved, match="checksum is wrong"):
+        saved.read(path)
 
 
 def test_the_cheat_sheet_is_the_same_on_its_page_and_in_the_notebook():
