@@ -83,7 +83,7 @@ def collect(name: str, notebooks: Path, capstone: Path | None = None) -> dict[st
         try:
             record["capstone"] = read_sealed(capstone)
         except (OSError, Altered) as error:
-            raise NoHandIn(f"the capstone {capstone} cannot be read ({error}): save it again from notebook 13") from None
+            raise NoHandIn(f"the capstone {capstone} cannot be read ({error}): save it again from notebook 14") from None
     return sealed(record)
 
 
