@@ -7,7 +7,7 @@ import torch
 
 from klcourse import measure
 from klcourse.gaussians import log_normal
-from klcourse.models import VAE, Decoder
+from klcourse.models import VAE, Decoder, build_vae
 
 
 class Decode(Decoder):
@@ -77,3 +77,15 @@ def test_prior_gap_keeps_the_labels(monkeypatch) -> None:
     model = VAE(Encode(), Decode(), latent_dim=2).double()
     use.prior_gap(model, x, torch.zeros(6, dtype=torch.float64), y, torch.Generator().manual_seed(0))
     assert asked and all(labels is not None and torch.equal(labels, y) for labels in asked)
+
+
+def test_the_likelihood_of_a_conditional_model_is_that_under_its_labels():
+    """Without z and with the prior as encoder every weight is p(x|y) itself: the bound is exact, and depends on y."""
+    torch.manual_seed(0)
+    options = {"latent_dim": 2, "hidden": 8, "n_labels": 3, "without_z": True, "prior_encoder": True}
+    model = build_vae("image", "mlp", **options).eval()
+    x, y = torch.randint(0, 2, (12, 784)).float(), torch.arange(12) % 3
+    found = measure.importance_weighted(model, x, y, samples=8)
+    exact = -measure.log_px(model, x, torch.zeros(12, 2), y).mean().item()
+    assert found.mean == pytest.approx(exact, abs=1e-3)
+    assert abs(found.mean - measure.importance_weighted(model, x, y.flip(0), samples=8).mean) > 0.01
