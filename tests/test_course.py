@@ -16,6 +16,7 @@ PAGES = [
     *NOTEBOOKS,
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "TEACHING.md", "CHANGELOG.md")),
     ROOT / "notebooks" / "GLOSSARY.md",
+    ROOT / "notebooks" / "CHEATSHEET.md",
 ]
 LINK = re.compile(r"\]\(([^)\s]+)\)|href=[\"']([^\"']+)[\"']")
 ANCHOR = re.compile(r"<a (?:id|name)=[\"']([^\"']+)[\"']")

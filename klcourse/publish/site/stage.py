@@ -114,5 +114,7 @@ def stage(out: Path, names: list[str] | None = None) -> list[Path]:
         uses[path.stem] = links.used
     words = CHINESE.sub(r'<span lang="zh-Hans">\g<0></span>', with_backlinks(page_links(glossary), uses))
     (out / "GLOSSARY.md").write_text(words, encoding="utf-8")
+    sheet = (NOTEBOOKS / "CHEATSHEET.md").read_text(encoding="utf-8")
+    (out / "CHEATSHEET.md").write_text(page_links(sheet), encoding="utf-8")
     (out / "index.md").write_text(front_page(pages), encoding="utf-8")
     return paths
