@@ -1,0 +1,134 @@
+"""The pages that exist in Chinese: which they are, what of them is translated, and the notebooks with Chinese text.
+
+The catalogue (locale/zh_CN/LC_MESSAGES/course.po) goes from the Markdown of a cell to the Markdown of a cell, before Sphinx
+sees either. Sphinx's own way does not fit notebooks: README, "Read it in Chinese", says what it leaves out.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from klcourse.publish.site import blocks, po
+
+HERE = Path(__file__).parent
+NOTEBOOKS = HERE.parents[2] / "notebooks"
+CATALOGUE = HERE / "locale" / "zh_CN" / "LC_MESSAGES" / "course.po"
+LANG = "zh-Hans"
+TRANSLATED = ("00_start_here", "14_verdict", "CHEATSHEET", "GLOSSARY")  # and the front page, index
+# Outputs whose words are written and not computed, so that a new run leaves them as they are: their texts are translated.
+WORDED = ("betting_slip(", "quiz(", "predict(", "<summary>The verdicts")
+ALT = re.compile(r'(<img [^>]*?alt=")([^"]*)(")')
+TAG = re.compile(r"(</?[a-zA-Z][^<>]*>)")  # what splits HTML into words and tags; a bare "<=" is words
+FENCE = re.compile(r"^```\{toctree\}.*?^```\n?", re.S | re.M)
+
+
+def opening(notebook: NotebookNode) -> tuple[str, str]:
+    """Title and promise of a notebook, from its first cell."""
+    title, promise, *_ = (part.strip() for part in notebook.cells[0].source.split("\n\n"))
+    return title.removeprefix("# "), " ".join(promise.split())
+
+
+def caption(output: NotebookNode) -> str:
+    """The text below a figure, without its asterisks; "" if this output is no such text."""
+    text = output.get("data", {}).get("text/markdown", "")
+    return text[1:-1] if re.fullmatch(r"\*[^*].*\*", text, re.S) else ""
+
+
+def texts(notebook: NotebookNode) -> list[str]:
+    """All that is translated of a notebook: its Markdown, its captions, and outputs that are words."""
+    found: list[str] = []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            found += blocks.texts(cell.source)
+        for output in cell.get("outputs", []):
+            found += [caption(output)] if caption(output) else []
+            if any(name in cell.source for name in WORDED):
+                nodes = TAG.split(output.get("data", {}).get("text/html", ""))[::2]
+                found += [text for text in (html.unescape(node).strip() for node in nodes) if blocks.has_words(text)]
+    return found
+
+
+def course_texts() -> dict[str, list[str]]:
+    """Every text of the pages in Chinese -> the pages it stands on, in the order of the course."""
+    found: dict[str, list[str]] = {}
+
+    def add(page: str, new: list[str]) -> None:
+        for text in new:
+            pages = found.setdefault(text, [])
+            pages += [page] if page not in pages else []
+
+    add("index", blocks.texts(FENCE.sub("", (HERE / "index.md").read_text(encoding="utf-8"))))
+    notebooks = {path.stem: nbformat.read(path, as_version=4) for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
+    for notebook in notebooks.values():
+        add("index", list(opening(notebook)))
+    for name in TRANSLATED:
+        page = NOTEBOOKS / f"{name}.md"
+        add(name, texts(notebooks[name]) if name in notebooks else blocks.texts(page.read_text(encoding="utf-8")))
+    return found
+
+
+class Translator:
+    """Says a text of the course in Chinese; `left`: those that it could not, which stay English and say so.
+
+    >>> translator = Translator({"a nat": po.Entry("a nat", "一奈特"), "new": po.Entry("new", "旧", fuzzy=True)})
+    >>> translator("a nat"), translator("new"), translator.left
+    ('一奈特', '<span lang="en">new</span>', ['new'])
+    """
+
+    def __init__(self, entries: Mapping[str, po.Entry]) -> None:
+        self.entries = entries
+        self.left: list[str] = []
+
+    def find(self, text: str) -> str | None:
+        """The translation, if there is one of the text as it is today."""
+        entry = self.entries.get(text)
+        return entry.translation if entry and entry.done else None
+
+    def __call__(self, text: str) -> str:
+        found = self.find(text)
+        if found is None:
+            self.left.append(text)
+            return text if text.startswith("|") else f'<span lang="en">{text}</span>'
+        return found
+
+    def markdown(self, text: str) -> str:
+        """A page or a cell in Chinese, with the anchors of the English one."""
+        return blocks.translate(text, self, anchors=True)
+
+
+def in_chinese(notebook: NotebookNode, say: Translator) -> NotebookNode:
+    """A notebook with Chinese text, captions and alternative texts, changed in place; code and numbers stay."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = say.markdown(cell.source)
+        for output in cell.get("outputs", []):
+            if text := caption(output):
+                output.data["text/markdown"] = f"*{say(text)}*"
+            if "text/html" in output.get("data", {}):
+                output.data["text/html"] = output_in_chinese(output.data["text/html"], say.find)
+    return notebook
+
+
+def output_in_chinese(text: str, find: Callable[[str], str | None]) -> str:
+    """HTML of an output: pictures are described in Chinese; of the rest what can be said is said, the rest is marked English.
+
+    >>> output_in_chinese("<p>a nat</p><p>more</p>", {"a nat": "一奈特"}.get)
+    '<div lang="en"><p><span lang="zh-Hans">一奈特</span></p><p>more</p></div>'
+    >>> output_in_chinese('<img alt="a nat">', {"a nat": "一奈特"}.get)
+    '<img alt="一奈特">'
+    """
+
+    def say(node: str) -> str:
+        said = find(html.unescape(node).strip())
+        return f'<span lang="{LANG}">{html.escape(said, quote=False)}</span>' if said else node
+
+    if text.lstrip().startswith("<img"):
+        return ALT.sub(lambda m: m[1] + html.escape(find(html.unescape(m[2])) or html.unescape(m[2])) + m[3], text)
+    parts = TAG.split(text)
+    return f'<div lang="en">{"".join(part if at % 2 else say(part) for at, part in enumerate(parts))}</div>'
