@@ -45,7 +45,7 @@ def translate(markdown: str, say: Callable[[str], str], anchors: bool = False) -
     anchors  put the English heading's anchor before each heading whose words change, so that links to it go on working
 
     >>> print(translate("## A nat\\n\\n- of *information*,\\n  or of rate\\n\\n`code`", str.upper, anchors=True))
-    <a id="a-nat"></a>
+    <a class="place" id="a-nat"></a>
     ## A NAT
     <BLANKLINE>
     - OF *INFORMATION*, OR OF RATE
@@ -79,7 +79,7 @@ def translate(markdown: str, say: Callable[[str], str], anchors: bool = False) -
         elif match := HEADING.match(line):
             words = _said(match[2], say)
             if anchors and words != match[2] and slug(match[2]):
-                found.append(f'<a id="{slug(match[2])}"></a>')
+                found.append(f'<a class="place" id="{slug(match[2])}"></a>')
             found.append(match[1] + words)
             at += 1
         else:

@@ -1,7 +1,10 @@
 """The pages that exist in Chinese: which they are, what of them is translated, and the notebooks with Chinese text.
 
-The catalogue (locale/zh_CN/LC_MESSAGES/course.po) goes from the Markdown of a cell to the Markdown of a cell, before Sphinx
-sees either. Sphinx's own way does not fit notebooks: README, "Read it in Chinese", says what it leaves out.
+The catalogue (locale/zh_CN/LC_MESSAGES/course.po) is applied to the cells, before Sphinx sees them. Sphinx would also apply
+one, to its parsed pages, and reads notebooks. But it does not reach alternative texts, folded titles and HTML outputs, its
+texts carry the links that stage.py makes, a table is a heap of cells, and it takes Sphinx to see what is outdated. Here a
+text is a paragraph as its author wrote it, a test reads the catalogue in a second, and the notebooks themselves are in
+Chinese, for the download button.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from klcourse.publish.site import blocks, po
+from klcourse.publish.site import blocks, po, terms
 
 HERE = Path(__file__).parent
 NOTEBOOKS = HERE.parents[2] / "notebooks"
@@ -22,10 +25,71 @@ CATALOGUE = HERE / "locale" / "zh_CN" / "LC_MESSAGES" / "course.po"
 LANG = "zh-Hans"
 TRANSLATED = ("00_start_here", "14_verdict", "CHEATSHEET", "GLOSSARY")  # and the front page, index
 # Outputs whose words are written and not computed, so that a new run leaves them as they are: their texts are translated.
-WORDED = ("betting_slip(", "quiz(", "predict(", "<summary>The verdicts")
+WORDED = ("betting_slip(", "quiz(", "predict(", "<summary>The verdicts", "ledger.to_html(")
+EVIDENCE = re.compile(r"(?<=<summary>evidence</summary>).*?(?=</details>)", re.S)  # numbers, with few words: English
+WORDS = terms.Words("术语", "英文", "见于 {}。", "、", '<span lang="en">{}</span>')
+ENGLISH_PAGE = "（英文）"
+# Behind the table of pages: what is in Chinese, and the tables of contents at the side.
+SIDE = """
+以上标有（英文）的页面目前只有英文。
+
+```{toctree}
+:hidden:
+:caption: 课程
+
+00_start_here
+14_verdict
+```
+
+```{toctree}
+:hidden:
+:caption: 查阅
+
+CHEATSHEET
+GLOSSARY
+```
+"""
+# Nor in bold: between a character and a tag Markdown sees no beginning of it.
+CLOSED = re.compile(rf"(\*\*[^*\n]+\*\*|{terms.CLOSED.pattern[1:]}", terms.CLOSED.flags)
+LINK = re.compile(r"(\]\(|href=[\"'])(\w+)\.(?:ipynb|md|html)(?=[#)\"'])")
 ALT = re.compile(r'(<img [^>]*?alt=")([^"]*)(")')
 TAG = re.compile(r"(</?[a-zA-Z][^<>]*>)")  # what splits HTML into words and tags; a bare "<=" is words
-FENCE = re.compile(r"^```\{toctree\}.*?^```\n?", re.S | re.M)
+TOCTREE = re.compile(r"^```\{toctree\}.*?^```\n?", re.S | re.M)
+
+
+def page_links(text: str) -> str:
+    """Links to other pages, in Markdown or HTML: beside the page if they are in Chinese, else one folder up.
+
+    >>> page_links("[14](14_verdict.ipynb#general), [01](01_elbo.ipynb), [x](https://a.org/b.html), <a href='phase.html'>")
+    "[14](14_verdict.html#general), [01](../01_elbo.html), [x](https://a.org/b.html), <a href='../phase.html'>"
+    """
+    return LINK.sub(lambda m: f"{m[1]}{'' if m[2] in (*TRANSLATED, 'index') else '../'}{m[2]}.html", text)
+
+
+def names(cell: str) -> list[str]:
+    """How a term is said: all that the glossary's Chinese column lists, a star (it stands in the article) taken off.
+
+    >>> names("詹森不等式 (Jensen's inequality*)"), names("失效、保持、部分、坍塌")
+    (['詹森不等式', "Jensen's inequality"], ['失效、保持、部分、坍塌'])
+    """
+    return [name.strip().rstrip("*") for name in re.split(r"[,，()]", cell) if name.strip()]
+
+
+def linker(glossary: str) -> terms.Linker:
+    """A linker for one page that knows the terms by their Chinese names, and by names in capitals, as VAE.
+
+    One character alone, 率 or 熵, is a part of too many words to be linked.
+    """
+    keys = {}
+    for row in terms.rows(glossary, WORDS):
+        said = names(row["rest"].split(" | ")[0]) + [name for name in terms.names_of(row["names"]) if name.isupper()]
+        keys |= {name: terms.key_of(row["names"]) for name in said if len(name) > 1 and "$" not in name}
+    return terms.Linker(keys, CLOSED)
+
+
+def front_page(say: Translator, text: str) -> str:
+    """The front page in Chinese: without the English tables of contents, with its own."""
+    return say.markdown(TOCTREE.sub("", text).rstrip()) + "\n" + SIDE
 
 
 def opening(notebook: NotebookNode) -> tuple[str, str]:
@@ -49,7 +113,7 @@ def texts(notebook: NotebookNode) -> list[str]:
         for output in cell.get("outputs", []):
             found += [caption(output)] if caption(output) else []
             if any(name in cell.source for name in WORDED):
-                nodes = TAG.split(output.get("data", {}).get("text/html", ""))[::2]
+                nodes = TAG.split(EVIDENCE.sub("", output.get("data", {}).get("text/html", "")))[::2]
                 found += [text for text in (html.unescape(node).strip() for node in nodes) if blocks.has_words(text)]
     return found
 
@@ -63,7 +127,7 @@ def course_texts() -> dict[str, list[str]]:
             pages = found.setdefault(text, [])
             pages += [page] if page not in pages else []
 
-    add("index", blocks.texts(FENCE.sub("", (HERE / "index.md").read_text(encoding="utf-8"))))
+    add("index", blocks.texts(TOCTREE.sub("", (HERE / "index.md").read_text(encoding="utf-8"))))
     notebooks = {path.stem: nbformat.read(path, as_version=4) for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
     for notebook in notebooks.values():
         add("index", list(opening(notebook)))
