@@ -21,7 +21,8 @@ PLAIN = {
     ("move", "To move the others"),
     ("move", "does not move with"),
     ("regimes", "the map of the regimes"),  # the entry names all four
-    ("objective function", "定义新的 objective function"),  # a heading of the article
+    ("objective function", "定义新的 objective function"),  # a heading of the article, in this and the next
+    ("objective function", "A new objective function"),
 }
 
 
