@@ -15,7 +15,6 @@ from klcourse.publish.site import links
 from klcourse.publish.site.chinese import LANG, TRANSLATED
 from klcourse.publish.site.stage import ROOT, stage, stage_chinese
 
-
 STATIC = re.compile(r'((?:src|href)=")(_static/[^"?]+)((?:\?[^"]*)?")')
 ENGLISH = {"other_folder": "zh/", "other_lang": LANG, "other_name": "中文"}
 CHINESE = {"other_folder": "../", "other_lang": "en", "other_name": "English"}
@@ -53,7 +52,9 @@ def build_chinese(out: Path, beside: Path) -> int:
         shutil.copytree(downloads, out / "_sources", dirs_exist_ok=True)
     for page in out.glob("*.html"):
         text = page.read_text(encoding="utf-8")
-        text = text.replace('lang="zh-CN"', f'lang="{LANG}"').replace('<div class="cell_input', '<div lang="en" class="cell_input')
+        text = text.replace('lang="zh-CN"', f'lang="{LANG}"').replace(
+            '<div class="cell_input', '<div lang="en" class="cell_input'
+        )
         text = text.replace('<div class="output stream', '<div lang="en" class="output stream')
         page.write_text(STATIC.sub(lambda m: m[1] + _shared(out, beside, m[2]) + m[3], text), encoding="utf-8")
     for path in sorted((out / "_static").rglob("*"), reverse=True):  # files before their folders

@@ -80,7 +80,7 @@ def linker(glossary: str) -> terms.Linker:
 
     One character alone, 率 or 熵, is a part of too many words to be linked.
     """
-    keys = {}
+    keys: dict[str, str] = {}
     for row in terms.rows(glossary, WORDS):
         said = names(row["rest"].split(" | ")[0]) + [name for name in terms.names_of(row["names"]) if name.isupper()]
         keys |= {name: terms.key_of(row["names"]) for name in said if len(name) > 1 and "$" not in name}
@@ -180,7 +180,9 @@ def in_chinese(notebook: NotebookNode, say: Translator) -> NotebookNode:
 
 
 def output_in_chinese(text: str, find: Callable[[str], str | None]) -> str:
-    """HTML of an output: pictures are described in Chinese; of the rest what can be said is said, the rest is marked English.
+    """HTML of an output: a picture is described in Chinese; of other outputs the words that have a translation are.
+
+    Those others are marked as English, and the Chinese in them as Chinese, for who listens to the page.
 
     >>> output_in_chinese("<p>a nat</p><p>more</p>", {"a nat": "一奈特"}.get)
     '<div lang="en"><p><span lang="zh-Hans">一奈特</span></p><p>more</p></div>'

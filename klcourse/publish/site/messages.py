@@ -16,7 +16,16 @@ import sys
 from klcourse.publish.site import po
 from klcourse.publish.site.chinese import CATALOGUE, course_texts
 
-HEAD = "Project-Id-Version: klcourse\nLanguage: zh_CN\nMIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n"
+HEAD = "\n".join(
+    (
+        "Project-Id-Version: klcourse",
+        "Language: zh_CN",
+        "MIME-Version: 1.0",
+        "Content-Type: text/plain; charset=UTF-8",
+        "Content-Transfer-Encoding: 8bit",
+        "",
+    )
+)
 
 
 def waiting(entries: dict[str, po.Entry]) -> tuple[list[po.Entry], list[po.Entry]]:
@@ -33,7 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
     before = po.load(CATALOGUE)
     entries = po.update(before, course_texts())
     new, old = waiting(entries)
-    print(f"{len(entries)} texts: {len(entries) - len(new) - len(old)} translated, {len(old)} outdated (fuzzy), {len(new)} untranslated")
+    done = len(entries) - len(new) - len(old)
+    print(f"{len(entries)} texts: {done} translated, {len(old)} outdated (fuzzy), {len(new)} untranslated")
     for entry in (*new, *old) if options.list else ():
         print(f"  {', '.join(entry.where)}: {entry.text}")
     if entries == before and list(entries) == list(before):

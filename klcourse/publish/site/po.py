@@ -60,7 +60,8 @@ def parse(catalogue: str) -> dict[str, Entry]:
     entries = {}
     for paragraph in re.split(r"\n\s*\n", catalogue):
         parts = {"msgid": "", "msgstr": "", "#| msgid": ""}
-        where, fuzzy, current = [], False, ""
+        where: list[str] = []
+        fuzzy, current = False, ""
         for line in paragraph.splitlines():
             if match := LINE.match(line):
                 current = (match[1] or "") + match[2] if match[2] else current

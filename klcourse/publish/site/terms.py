@@ -83,7 +83,9 @@ class Linker:
         longest_first = sorted(keys, key=len, reverse=True)
         # A name in capitals (KL, ELBO) is meant as it stands; a word may begin a sentence and have a plural.
         patterns = [re.escape(name) if name.isupper() else f"(?i:{re.escape(name)}s?)" for name in longest_first]
-        self.names = re.compile(rf"(?<![A-Za-z0-9_/-])(?:{'|'.join(patterns)})(?![A-Za-z0-9_-])") if patterns else re.compile(r"(?!)")
+        self.names = (
+            re.compile(rf"(?<![A-Za-z0-9_/-])(?:{'|'.join(patterns)})(?![A-Za-z0-9_-])") if patterns else re.compile(r"(?!)")
+        )
         self.used: list[str] = []
 
     def link(self, markdown: str) -> str:
