@@ -6,6 +6,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from klcourse.publish.home import Home, page
 from klcourse.publish.site import blocks, chinese, messages, po, stage, terms
 from klcourse.publish.site.search import pieces
 from tests.browser.lab import ROOT
@@ -160,6 +161,16 @@ def test_a_notebook_in_chinese_keeps_code_and_numbers():
     html = [output.data.get("text/html") for output in code.outputs[:3]]
     assert html == ['<img alt="R 小于 c" src="x">', None, '<div lang="en"><td>3 nats</td></div>']
     assert code.outputs[1].data["text/markdown"] == "*R 小于 c*"
+
+
+def test_a_home_is_no_change_of_the_text():
+    path = ROOT / "notebooks" / "14_verdict.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    before = chinese.texts(notebook)
+    page(notebook, path.stem, Home("ada/klcourse"))
+    assert chinese.texts(notebook) == before
+    chinese.in_chinese(notebook, chinese.Translator(ENTRIES))
+    assert "打开本页：[Binder](https://mybinder.org" in notebook.cells[0].source
 
 
 def test_terms_are_linked_by_their_chinese_names_but_not_inside_bold():

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 FENCE = re.compile(r"^\s*(```+|~~~+)")
+MARK = re.compile(r"^<!-- (\w+) -->$")  # what a command wrote, as klcourse.publish.home, up to <!-- /home -->
 TAGS = re.compile(r"^\s*(<[^>]+>\s*)*$")  # blank lines too
 SUMMARY = re.compile(r"^(\s*<details><summary>)(.*)(</summary>)$")
 ROW = re.compile(r"^(\s*)(\|.*\|)\s*$")
@@ -65,6 +66,10 @@ def translate(markdown: str, say: Callable[[str], str], anchors: bool = False) -
             end = at
             while not (lines[end].rstrip().endswith("$$") and (end > at or line.strip() != "$$")):
                 end += 1
+            found += lines[at : end + 1]
+            at = end + 1
+        elif (mark := MARK.match(line)) and f"<!-- /{mark[1]} -->" in lines[at:]:
+            end = lines.index(f"<!-- /{mark[1]} -->", at)
             found += lines[at : end + 1]
             at = end + 1
         elif TAGS.match(line) or RULE.match(line):

@@ -25,9 +25,10 @@ CATALOGUE = HERE / "locale" / "zh_CN" / "LC_MESSAGES" / "course.po"
 LANG = "zh-Hans"
 TRANSLATED = ("00_start_here", "14_verdict", "CHEATSHEET", "GLOSSARY")  # and the front page, index
 # Outputs whose words are written and not computed, so that a new run leaves them as they are: their texts are translated.
-WORDED = ("betting_slip(", "quiz(", "predict(", "<summary>The verdicts", "ledger.to_html(")
+WORDED = ("betting_slip(", "quiz(", "predict(", "<summary>The verdicts", "ledger.to_html(", "exercise(", "capstone.look(")
 EVIDENCE = re.compile(r"(?<=<summary>evidence</summary>).*?(?=</details>)", re.S)  # numbers, with few words: English
-WORDS = terms.Words("术语", "英文", "见于 {}。", "、", '<span lang="en">{}</span>')
+WORDS = terms.Words("术语", "英文", "（见于 {}）", "、", '<span lang="en">{}</span>')
+OPEN = "Open this page in "  # what klcourse.publish.home writes, with links
 ENGLISH_PAGE = "（英文）"
 # Behind the table of pages: what is in Chinese, and the tables of contents at the side.
 SIDE = """
@@ -52,6 +53,7 @@ GLOSSARY
 # Nor in bold: between a character and a tag Markdown sees no beginning of it.
 CLOSED = re.compile(rf"(\*\*[^*\n]+\*\*|{terms.CLOSED.pattern[1:]}", terms.CLOSED.flags)
 LINK = re.compile(r"(\]\(|href=[\"'])(\w+)\.(?:ipynb|md|html)(?=[#)\"'])")
+FORMULA_END = re.compile(r"(?<![*$])\$[^$\n]+\$[，。；：、）？！]")
 ALT = re.compile(r'(<img [^>]*?alt=")([^"]*)(")')
 TAG = re.compile(r"(</?[a-zA-Z][^<>]*>)")  # what splits HTML into words and tags; a bare "<=" is words
 TOCTREE = re.compile(r"^```\{toctree\}.*?^```\n?", re.S | re.M)
@@ -64,6 +66,15 @@ def page_links(text: str) -> str:
     "[14](14_verdict.html#general), [01](../01_elbo.html), [x](https://a.org/b.html), <a href='../phase.html'>"
     """
     return LINK.sub(lambda m: f"{m[1]}{'' if m[2] in (*TRANSLATED, 'index') else '../'}{m[2]}.html", text)
+
+
+def unbroken(markdown: str) -> str:
+    """A formula and the punctuation behind it stay in one line, as a character and its punctuation do.
+
+    >>> unbroken("当 $R<c$，取 $c$ 时")
+    '当 <span class="nowrap">$R<c$，</span>取 $c$ 时'
+    """
+    return FORMULA_END.sub(r'<span class="nowrap">\g<0></span>', markdown)
 
 
 def names(cell: str) -> list[str]:
@@ -170,7 +181,7 @@ def in_chinese(notebook: NotebookNode, say: Translator) -> NotebookNode:
     """A notebook with Chinese text, captions and alternative texts, changed in place; code and numbers stay."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = say.markdown(cell.source)
+            cell.source = say.markdown(cell.source).replace(OPEN, "打开本页：")
         for output in cell.get("outputs", []):
             if text := caption(output):
                 output.data["text/markdown"] = f"*{say(text)}*"
@@ -192,7 +203,10 @@ def output_in_chinese(text: str, find: Callable[[str], str | None]) -> str:
 
     def say(node: str) -> str:
         said = find(html.unescape(node).strip())
-        return f'<span lang="{LANG}">{html.escape(said, quote=False)}</span>' if said else node
+        if not said:
+            return node
+        before, _, after = node.partition(node.strip())
+        return f'{before}<span lang="{LANG}">{html.escape(said, quote=False)}</span>{after}'
 
     if text.lstrip().startswith("<img"):
         return ALT.sub(lambda m: m[1] + html.escape(find(html.unescape(m[2])) or html.unescape(m[2])) + m[3], text)

@@ -52,6 +52,7 @@ def setup(app):
     class Pairs(SearchChinese):
         """Pairs of characters for words: no dictionary is needed, here or in the browser."""
 
+        language_name = "English"  # of the stemmer: Sphinx 9.0 sends the English one and asks the browser for a Chinese one
         js_splitter_code = SPLIT_QUERY
 
         def split(self, input: str) -> list[str]:

@@ -156,12 +156,15 @@ def stage_chinese(out: Path, downloads: Path) -> chinese.Translator:
         convert(notebook)
         nbformat.write(chinese.in_chinese(notebook, say), downloads / path.name)
         links = chinese.linker(glossary)
-        nbformat.write(prepare(notebook, path.stem, static, links, chinese.page_links), out / path.name)
+        page = prepare(notebook, path.stem, static, links, chinese.page_links)
+        for cell in page.cells:
+            cell.source = chinese.unbroken(cell.source) if cell.cell_type == "markdown" else cell.source
+        nbformat.write(page, out / path.name)
         uses[path.stem] = links.used
-    words = with_backlinks(chinese.page_links(glossary), uses, chinese.WORDS)
+    words = with_backlinks(chinese.unbroken(chinese.page_links(glossary)), uses, chinese.WORDS)
     (out / "GLOSSARY.md").write_text(words, encoding="utf-8")
     sheet = say.markdown((NOTEBOOKS / "CHEATSHEET.md").read_text(encoding="utf-8"))
-    (out / "CHEATSHEET.md").write_text(chinese.page_links(sheet), encoding="utf-8")
+    (out / "CHEATSHEET.md").write_text(chinese.unbroken(chinese.page_links(sheet)), encoding="utf-8")
     index = chinese.front_page(say, (HERE / "index.md").read_text(encoding="utf-8"))
-    (out / "index.md").write_text(chinese.page_links(front_page(pages, index)), encoding="utf-8")
+    (out / "index.md").write_text(chinese.unbroken(chinese.page_links(front_page(pages, index))), encoding="utf-8")
     return say
