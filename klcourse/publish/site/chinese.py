@@ -87,13 +87,15 @@ def names(cell: str) -> list[str]:
 
 
 def linker(glossary: str) -> terms.Linker:
-    """A linker for one page that knows the terms by their Chinese names, and by names in capitals, as VAE.
+    """A linker for one page that knows the terms by their Chinese names, and by names with capitals, as VAE.
 
     One character alone, 率 or 熵, is a part of too many words to be linked.
     """
     keys: dict[str, str] = {}
     for row in terms.rows(glossary, WORDS):
-        said = names(row["rest"].split(" | ")[0]) + [name for name in terms.names_of(row["names"]) if name.isupper()]
+        said = names(row["rest"].split(" | ")[0]) + [
+            name for name in terms.names_of(row["names"]) if re.search("[A-Z].*[A-Z]", name)
+        ]
         keys |= {name: terms.key_of(row["names"]) for name in said if len(name) > 1 and "$" not in name}
     return terms.Linker(keys, CLOSED)
 
