@@ -382,6 +382,8 @@ def test_everything_imported_is_a_declared_dependency(root, project):
             declared = main | extra(project, "test")
         else:
             declared = main | extra(project, "publish" if unit(path) == "publish" else "cluster")
+        if path == PACKAGE / "publish" / "site" / "conf.py":  # Sphinx reads it, in the site's own environment
+            declared |= set(pins(path.parent / "requirements.txt"))
         names = {name.split(".")[0] for name in imports(path)} - {"klcourse", "tests", *sys.stdlib_module_names}
         undeclared = {DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in names} - declared
         assert not undeclared, f"{path.relative_to(root)} imports {undeclared}: add it to pyproject and requirements"

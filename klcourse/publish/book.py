@@ -84,13 +84,13 @@ def join(site: Path, names: list[str]) -> str:
 
 
 def order(site: Path) -> list[str]:
-    """The pages of a site as the book has them: front page, notebooks, cheat sheet, glossary.
+    """The pages of a site as the book has them: front page, self-test, notebooks, cheat sheet, glossary.
 
     The explorers, which move, are left out.
     """
     notebooks = sorted(path.stem for path in site.glob("[0-9][0-9]_*.html"))
-    last = [name for name in ("CHEATSHEET", "GLOSSARY") if (site / f"{name}.html").exists()]
-    return ["index", *notebooks, *last]
+    names = ["index", "PREREQUISITES", *notebooks, "CHEATSHEET", "GLOSSARY"]
+    return [name for name in names if (site / f"{name}.html").exists()]
 
 
 def print_pdf(browser: Any, page: Path, out: Path) -> None:

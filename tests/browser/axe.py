@@ -1,6 +1,6 @@
 """What axe-core finds wrong with a page for those who hear it, use no mouse, or see little.
 
-    python -m tests.browser.axe site                  every page of build/site (make site first)
+    python -m tests.browser.axe site                  every page of build/site, zh/ too (make site first)
     python -m tests.browser.axe decks 01_elbo         decks of build/slides (make slides first)
     python -m tests.browser.axe lab 07_the_constraint in JupyterLab, after Run All; only what the course puts there counts
 
@@ -87,7 +87,9 @@ def pages(kind: str, names: list[str]) -> Iterator[tuple[str, list[Finding]]]:
                     notebook.close()
             return
         folder = ROOT / "build" / {"site": "site", "decks": "slides"}[kind]
-        for path in [folder / f"{name}.html" for name in names] or sorted(folder.glob("*.html")):
+        for path in [folder / f"{name}.html" for name in names] or sorted(
+            [*folder.glob("*.html"), *folder.glob("zh/*.html")]
+        ):
             for scheme in ("light", "dark") if kind == "site" else ("light",):
                 page = chrome.new_page(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
                 page.set_default_timeout(180_000)
@@ -96,7 +98,7 @@ def pages(kind: str, names: list[str]) -> Iterator[tuple[str, list[Finding]]]:
                     open_file(page, path, "document.body.matches('.ready')")
                 else:
                     open_file(page, path)
-                yield f"{path.stem}, {scheme}", audit(page, False, every)
+                yield f"{path.relative_to(folder).with_suffix('')}, {scheme}", audit(page, False, every)
                 page.close()
 
 

@@ -3,6 +3,9 @@
     stage    notebooks -> pages that Sphinx can read: links between them, figures as files, folded code
     terms    the first use of a term on a page leads to the glossary, and the glossary leads back
     conf     what Sphinx is told; site.css: what the theme does not do
+    chinese  the pages that exist in Chinese, from the catalogue in locale/; blocks: what is one text of it
+    po       catalogues; messages: the command that brings it up to date and says what waits for a translator
+    search   Chinese in the search
     links    every link and anchor of the finished site leads somewhere
 
 Sphinx with myst-nb and the book theme, because they render stored outputs without a kernel, search without a server, and

@@ -14,3 +14,9 @@ const folds = () => document.querySelectorAll(".bd-article details:not([open])")
 let opened = [];
 addEventListener("beforeprint", () => { opened = [...folds()]; opened.forEach(fold => { fold.open = true; }); });
 addEventListener("afterprint", () => opened.forEach(fold => { fold.open = false; }));
+
+// The same place in the other language: both have the same anchors.
+addEventListener("click", event => {
+  const link = event.target.closest?.("a.language");
+  if (link) link.hash = location.hash;
+});
