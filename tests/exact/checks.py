@@ -295,6 +295,7 @@ def _frontier_nd(eigenvalues, d, sigma2, rate, seed):
 
 @check(
     "pPCA, fixed noise: D(R), s(R), log p / SLSQP, KKT",
+    1e-5,  # the multiplier is no better than the search
     eigenvalues=EIGENVALUES,
     d=LATENTS,
     sigma2=NOISE,
@@ -307,6 +308,7 @@ def frontier_fixed(**values):
 
 @check(
     "pPCA, learned noise: D(R), s(R), log p / SLSQP, KKT",
+    1e-5,
     eigenvalues=EIGENVALUES,
     d=LATENTS,
     rate=Real(0.05, 2.0),
