@@ -54,6 +54,7 @@ NO_TORCH |= {"catalogue", "doctor", "exercises", "picture", "publish", "seals", 
 
 # Module names that are not the distribution's name.
 DISTRIBUTIONS = {
+    "PIL": "pillow",
     "sklearn": "scikit-learn",
     "IPython": "ipython",
     "xdist": "pytest-xdist",

@@ -10,8 +10,13 @@ import pandas as pd
 from IPython import get_ipython
 from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
+from PIL import Image
 
-from klcourse.picture import picture, without_empty_heads
+from klcourse.picture import picture, png_size, without_empty_heads
+
+from .contrast import make_words_readable
+
+CSS_DPI, SHARP = 96, 1.5  # dots of an inch of the page, and of the picture for each of these
 
 
 def use_style() -> None:
@@ -29,11 +34,16 @@ def _table(shown: pd.DataFrame | HTML) -> str | None:
 
 def show(fig: Figure, caption: str) -> None:
     """Put a figure into the notebook with its caption below, which is its alternative text as well, and close it."""
-    png = io.BytesIO()
+    make_words_readable([fig])
+    drawn, png = io.BytesIO(), io.BytesIO()
     # tight, so that no label is cut off; no version inside, so that the same picture has the same bytes
-    fig.savefig(png, format="png", bbox_inches="tight", pad_inches=0.08, metadata={"Software": None})
+    fig.savefig(drawn, format="png", dpi=SHARP * CSS_DPI, bbox_inches="tight", pad_inches=0.08, metadata={"Software": None})
     plt.close(fig)
-    display({"text/html": picture(png.getvalue(), caption), "text/plain": caption}, raw=True)
+    # A palette of 256 colours is all a figure needs, and makes the file half as large.
+    Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(png, "PNG", optimize=True)
+    width, height = (round(side / SHARP) for side in png_size(png.getvalue()))
+    html = picture(png.getvalue(), caption, (width, height))
+    display({"text/html": html, "text/plain": caption}, raw=True)
     display(Markdown("*" + caption.replace("*", r"\*") + "*"))  # a caption says λ*, it does not emphasise
 
 

@@ -19,6 +19,8 @@ from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from klcourse.plots.contrast import make_words_readable
+
 STYLE = Path(__file__).parents[2] / "klcourse.mplstyle"
 CSS_DPI = 96
 # The style file is for pages one reads at arm's length; a widget is read from the back of a classroom.
@@ -71,6 +73,7 @@ class Canvas:
         movers = [artist for artist in self._live if not artist.get_animated()]
         for artist in movers:
             artist.set_animated(True)  # the canvas leaves animated artists out
+        make_words_readable([self.figure])
         try:
             self._agg.draw()
         finally:
@@ -85,6 +88,7 @@ class Canvas:
             self._keep_background()
         self._agg.restore_region(self._background)
         renderer = self._agg.get_renderer()
+        make_words_readable(self._live)
         for artist in sorted(self._live, key=lambda artist: artist.get_zorder()):
             artist.draw(renderer)
         return np.asarray(self._agg.buffer_rgba())
