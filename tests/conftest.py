@@ -13,7 +13,7 @@ import matplotlib
 import pytest
 
 from klcourse.publish.cost import over_memory, peak_mib, table
-from tests.limits import CELL, limit, too_slow
+from tests.limits import CELL, LONG, limit, too_slow
 
 # No deadline: a shared machine may stall any example. In CI the same examples every time.
 hypothesis.settings.register_profile("klcourse", deadline=None)
@@ -47,7 +47,14 @@ LONGEST = (
     "tests/browser/test_decks.py",
     "tests/browser/test_cockpit.py",
 )
+# The longest live runs, a minute and a half each as a reader has them: every day they are small, in the long run as they are.
+LIVE = ("11_mnist", "12_text", "13_beyond")
 APART = ("tests/notebooks/test_notebook_smoke.py",)  # tests that share nothing: each can go to another worker
+
+
+def mode(item) -> str:
+    """How nbval runs a notebook, as the table of costs calls it."""
+    return "nbval smoke" if item.path.stem in LIVE and not LONG else "nbval quick"
 
 
 class NotebookCosts:
@@ -75,11 +82,7 @@ class NotebookCosts:
         finally:
             if hasattr(kernel, "km"):  # nbval takes it away when it gives up on a cell, and says why itself
                 mib = peak_mib(kernel.km)
-                item.user_properties += [
-                    ("notebook", item.path.stem),
-                    ("mode", "nbval quick"),
-                    ("peak_mib", mib),
-                ]
+                item.user_properties += [("notebook", item.path.stem), ("mode", mode(item)), ("peak_mib", mib)]
         if hasattr(kernel, "km") and (message := over_memory(mib)):
             pytest.fail(message, pytrace=False)
         return outcome
@@ -92,7 +95,7 @@ class NotebookCosts:
             item.config.option.nbval_cell_timeout = limit(CELL)
             item.config.option.cov_source = None  # to count lines takes a kernel a fifth of its time
             item.output_timeout = limit(60)  # nbval's 5 s for a kernel's last message are too few on a machine that stalls
-            item.user_properties += [("notebook", item.path.stem), ("mode", "nbval quick")]
+            item.user_properties += [("notebook", item.path.stem), ("mode", mode(item))]
 
     def pytest_runtest_logreport(self, report):
         """Add up the seconds of a notebook's reports, keep the largest memory."""
@@ -115,6 +118,12 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if BRUTE_FORCE in item.path.parents:
             item.add_marker("no_cover")
+        if (
+            type(item).__name__ == "IPyNbCell"
+            and mode(item) == "nbval smoke"
+            and "parameters" in item.cell.metadata.get("tags", [])
+        ):
+            item.cell.source = item.cell.source.replace('PROFILE = "quick"', 'PROFILE = "smoke"')
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,12 +1,15 @@
 """Notebooks in a real browser: Run All, no error anywhere, every control changes its picture, Reset restores it.
 
 `make test-browser` takes every notebook. `make test`, in which other tests run the code of all notebooks, takes the fewest
-that show every widget.
+that show every widget, with one page of our own for those widgets that need no trained model.
 """
 
+import inspect
 import re
 
+import nbformat
 import pytest
+from nbformat import v4
 
 import klcourse.live
 import klcourse.widgets
@@ -16,11 +19,32 @@ from tests.browser.lab import EVERYTHING, NOTEBOOKS
 
 WIDGETS = {*klcourse.widgets.__all__, *klcourse.live.__all__}
 SHOWN = {path.stem: WIDGETS & set(re.findall(r"\w+(?=\()", path.read_text(encoding="utf-8"))) for path in NOTEBOOKS}
+TOGETHER = "every_widget"
+
+
+def needs_nothing(name: str) -> bool:
+    """Whether a widget can be made without arguments."""
+    kind = getattr(klcourse.widgets, name, None)
+    parameters = (
+        inspect.signature(kind).parameters.values()
+        if kind
+        else [inspect.Parameter("run", inspect.Parameter.POSITIONAL_ONLY)]
+    )
+    return all(each.kind is each.VAR_KEYWORD or each.default is not each.empty for each in parameters)
+
+
+ALONE = sorted(name for name in set.union(*SHOWN.values()) if needs_nothing(name))
+
+
+def page_of_widgets():
+    """A notebook that shows each of ALONE once."""
+    cells = [v4.new_code_cell(f"from klcourse.widgets import {', '.join(ALONE)}")]
+    return v4.new_notebook(cells=[*cells, *(v4.new_code_cell(f"{name}()") for name in ALONE)])
 
 
 def showing_every_widget() -> list[str]:
-    """The notebooks that a greedy search needs until every widget of the course has been seen."""
-    chosen, left = [], set.union(*SHOWN.values())
+    """The page of widgets, and the notebooks that a greedy search needs until every other widget has been seen."""
+    chosen, left = [TOGETHER], set.union(*SHOWN.values()) - set(ALONE)
     while left:
         chosen.append(max(SHOWN, key=lambda name: len(SHOWN[name] & left)))
         left -= SHOWN[chosen[-1]]
@@ -28,8 +52,10 @@ def showing_every_widget() -> list[str]:
 
 
 @pytest.fixture(scope="module", params=[*SHOWN] if EVERYTHING else showing_every_widget())
-def notebook(browser, request):
+def notebook(browser, lab, request):
     """A notebook after Run All; its kernel is shut down when its tests are done."""
+    if request.param == TOGETHER:
+        nbformat.write(page_of_widgets(), lab.notebooks / f"{TOGETHER}.ipynb")
     notebook = browser.open(request.param)
     notebook.run_all()
     yield notebook
