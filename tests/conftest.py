@@ -47,7 +47,7 @@ LONGEST = (
     "tests/browser/test_decks.py",
     "tests/browser/test_cockpit.py",
 )
-# The longest live runs, a minute and a half each as a reader has them: every day they are small, in the long run as they are.
+# The longest live runs, a minute and a half each as a reader has them: every day small, in the long run as they are.
 LIVE = ("11_mnist", "12_text", "13_beyond")
 APART = ("tests/notebooks/test_notebook_smoke.py",)  # tests that share nothing: each can go to another worker
 
