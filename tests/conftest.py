@@ -20,9 +20,11 @@ hypothesis.settings.register_profile("klcourse", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "klcourse")
 
-# Started in the background, a shell leaves Ctrl-C ignored, here and in every kernel; the tests of Ctrl-C need it.
+# Started in the background, a shell leaves Ctrl-C ignored, and nohup the hang-up, here and in every kernel; tests need both.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # By a call, not by MPLBACKEND: the notebook kernels inherit the environment and need their inline backend.
 matplotlib.use("Agg")
