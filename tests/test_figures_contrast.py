@@ -4,6 +4,7 @@ import base64
 import re
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from matplotlib.text import Text
 
@@ -35,6 +36,7 @@ def test_show_darkens_words_and_leaves_lines(monkeypatch):
     fig, ax = plt.subplots(figsize=(4, 2))
     (line,) = ax.plot([0, 1], color=plots.AMBER, label="a line")
     ax.text(0, 0, "words", color=plots.SKY)
+    ax.text(0, 0, "of a colour map", color=plt.get_cmap("viridis")(np.linspace(0, 1, 3))[2])
     ax.legend(labelcolor="linecolor")
     plots.show(fig, "A caption.")
     assert line.get_color() == plots.AMBER and min(words(fig)) >= CONTRAST

@@ -33,7 +33,7 @@ def readable(colour: Any) -> Any:
     >>> contrast_with_white(readable("#E69F00")) >= CONTRAST
     True
     """
-    if not 1.3 < contrast_with_white(colour) < CONTRAST:
+    if contrast_with_white(colour) >= CONTRAST or min(to_rgb(colour)) > 0.85:
         return colour
     red, green, blue = to_rgb(colour)
     darker = ((red * k, green * k, blue * k) for k in (share / 100 for share in range(99, 0, -1)))
@@ -44,5 +44,6 @@ def make_words_readable(artists: Iterable[Artist]) -> None:
     """Give every text among figures, axes and texts a colour that can be read; lines and areas keep theirs."""
     for artist in artists:
         for text in artist.findobj(Text):
-            if text.get_text() and (dark := readable(text.get_color())) != text.get_color():
+            colour = to_hex(text.get_color())  # a name, a tuple, an array
+            if text.get_text() and (dark := readable(colour)) != colour:
                 text.set_color(dark)
