@@ -20,6 +20,7 @@ from .grid import Grid, GridError, GridRun, read_grid
 from .keep import copy_models, keep_models
 from .local import local
 from .progress import Progress, in_words, seconds_left
+from .stacked import stacked
 from .stop import Stop, stop_on_interrupt
 from .worker import Outcome, Task
 
@@ -48,6 +49,7 @@ def sweep(
     jobs: int | None = None,
     threads: int = 1,
     scheduler: str | None = None,
+    stack: bool = False,
     adopt_from: Sequence[str | Path] = (),
     progress: bool = True,
 ) -> Result:
@@ -55,7 +57,8 @@ def sweep(
 
     `jobs` processes (default: one a core) of `threads` threads each on this machine; or, with `scheduler`, the
     workers of the dask cluster there, which need the same packages and data but not the same file system (without
-    it a run that is cut off starts afresh). A run that fails is reported, left out of the table and tried again
+    it a run that is cut off starts afresh). With `stack`, runs of this machine that differ only in seed and objective train
+    together, `jobs` times `threads` threads at work on all of them, as klcourse.sweep.stacked says. A run that fails is reported, left out of the table and tried again
     the next time; Ctrl-C keeps everything. The table in `out` is renewed every minute. `adopt_from` are folders
     with finished runs, copied instead of repeated. Raises GridError, FolderError or BackendError before anything runs.
     """
@@ -87,7 +90,10 @@ def sweep(
         jobs = sum(client.ncores().values()) if client else jobs or default_jobs(threads)
         with Progress(grid.name, todo, steps, runs, jobs, progress) as bar, stop_on_interrupt(bar.say) as stop:
             bar.bar.update(len(todo) - len(tasks))
-            outcomes = cluster(tasks, client, stop) if client else local(tasks, jobs, stop)
+            if client:
+                outcomes = cluster(tasks, client, stop)
+            else:
+                outcomes = stacked(tasks, jobs, stop, bar.say) if stack else local(tasks, jobs, stop)
             gathered = time.monotonic()
             for outcome in outcomes:
                 take_in(outcome, result, keys, runs, bar, stop)
