@@ -1,4 +1,4 @@
-"""Many models in one step: each ends where it would alone, a bad one does not stop the others, a sweep is cut off and goes on."""
+"""Many models in one step: each ends where it would alone, a bad one stops nobody, a sweep that is cut off goes on."""
 
 import signal
 from pathlib import Path

@@ -57,17 +57,18 @@ def sweep(
 
     `jobs` processes (default: one a core) of `threads` threads each on this machine; or, with `scheduler`, the
     workers of the dask cluster there, which need the same packages and data but not the same file system (without
-    it a run that is cut off starts afresh). With `stack`, runs of this machine that differ only in seed and objective train
-    together, `jobs` times `threads` threads at work on all of them, as klcourse.sweep.stacked says. A run that fails is reported, left out of the table and tried again
-    the next time; Ctrl-C keeps everything. The table in `out` is renewed every minute. `adopt_from` are folders
-    with finished runs, copied instead of repeated. Raises GridError, FolderError or BackendError before anything runs.
+    it a run that is cut off starts afresh). With `stack`, runs that differ only in seed and objective train together
+    in this process, with `jobs` times `threads` threads; see klcourse.sweep.stacked. A run that fails is reported,
+    left out of the table and tried again the next time; Ctrl-C keeps everything. The table in `out` is renewed every
+    minute. `adopt_from` are folders with finished runs, copied instead of repeated. Raises GridError, FolderError or
+    BackendError before anything runs.
     """
     grid, out = read_grid(path), Path(out)
     table = out if table is None else Path(table)
     keys, steps = prepare(grid)
-    with ExitStack() as stack:
-        token = stack.enter_context(held(out))
-        client = stack.enter_context(connect(scheduler)) if scheduler else None
+    with ExitStack() as exits:
+        token = exits.enter_context(held(out))
+        client = exits.enter_context(connect(scheduler)) if scheduler else None
         try:
             table.mkdir(parents=True, exist_ok=True)
         except OSError as error:

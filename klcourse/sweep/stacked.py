@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -35,8 +34,8 @@ def stacked(tasks: list[Task], jobs: int, stop: Stop, say: Callable[[str], objec
     """Every task's outcome: first stack by stack, then those that no stack takes, `jobs` at a time. `say` is told which."""
     stacks, others = together(tasks)
     alone = [task for group in others.values() for task in group]
-    why = ", ".join(f"{len(group)}: {reason}" for reason, group in others.items())
-    say(f"stacked: {len(tasks) - len(alone)} of {len(tasks)} runs train together" + (f"; the others do not ({why})" if why else ""))
+    why = "; ".join(f"{len(group)} do not: {reason}" for reason, group in others.items())
+    say(f"stacked: {len(tasks) - len(alone)} of {len(tasks)} runs train together" + (f" ({why})" if why else ""))
     for members in stacks:
         if stop:
             return

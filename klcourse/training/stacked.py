@@ -55,9 +55,11 @@ class Pass(nn.Module):
 
     def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(B, 784), (B, d) -> mu, logvar, z (B, d) and logits (B, 784)."""
+        decoder = self.model.decoder
+        assert isinstance(decoder, FactorisedDecoder)
         mu, logvar = self.model.encode(x)
         z = mu + (0.5 * logvar).exp() * noise
-        return mu, logvar, z, self.model.decoder.net(self.model.told(z, None))
+        return mu, logvar, z, decoder.net(self.model.told(z, None))
 
 
 class Stack:
@@ -88,7 +90,9 @@ class Stack:
         if len(kinds := {self._kind(trainer) for trainer in trainers}) > 1:
             one, other, *_ = kinds
             differ = [f"{a} and {b}" for a, b in zip(one, other) if a != b]
-            raise ValueError(f"trainers of a stack differ in more than seed and objective ({differ[0]}): stack like with like")
+            raise ValueError(
+                f"trainers of a stack differ in more than seed and objective ({differ[0]}): stack like with like"
+            )
         self.trainers = list(trainers)
         self.failed: dict[Trainer, Exception] = {}
         self.weights: dict[str, Tensor] = {}  # (M, in, out) or (M, out); empty while everybody's weights are their own

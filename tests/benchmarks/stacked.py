@@ -2,8 +2,8 @@
 
 The same models train for the same steps one after the other and as a stack, in turn, so that a machine that slows down slows
 both; once as the course has them and once as small as in a live map. Prints model steps a second of processor time (with
-`--threads` above 1: of the clock) and the median over pairs of their ratio. Nothing is asserted. Measuring I_q at the end of an
-epoch costs both the same, so it is switched off.
+`--threads` above 1: of the clock) and the median over pairs of their ratio. Nothing is asserted. Measuring I_q at the end of
+an epoch costs both the same, so it is switched off.
 """
 
 from __future__ import annotations
@@ -66,4 +66,6 @@ if __name__ == "__main__":
     torch.set_num_threads(options.threads)
     for name, settings in CASES.items():
         one, many, ratio = compare(settings, options.models, options.threads)
-        print(f"{name}: {one:.0f} model steps/s one after the other, {many:.0f} with {options.models} stacked, x {ratio:.2f}")
+        print(
+            f"{name}: {one:.0f} model steps/s one after the other, {many:.0f} with {options.models} stacked, x {ratio:.2f}"
+        )
