@@ -1,5 +1,6 @@
 """Many models in one step: each ends where it would alone, a bad one stops nobody, a sweep that is cut off goes on."""
 
+import pickle
 import signal
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from klcourse.runs import Run, build_trainer, history_frame
 from klcourse.runs.files import CHECKPOINT
 from klcourse.studies import load_history, load_provenance
 from klcourse.sweep import stacked, sweep
-from klcourse.sweep.local import local
+from klcourse.sweep.stop import Stop
 from klcourse.sweep.store import Store
-from klcourse.sweep.worker import Task
+from klcourse.sweep.worker import Outcome, Task
 from klcourse.training import Stack, Trainer, TrainingDiverged
 from klcourse.training.stacked import why_not
 
@@ -290,8 +291,7 @@ def test_runs_a_checkpoint_behind_are_stacked_by_themselves(grid, whole, tmp_pat
         save(self, path, **extra)
 
     monkeypatch.setattr(Trainer, "save", dies)
-    with pytest.raises(KeyboardInterrupt):
-        sweep(grid, tmp_path / "out", stack=True, jobs=1, progress=False)
+    assert sweep(grid, tmp_path / "out", stack=True, jobs=1, progress=False).stopped
     monkeypatch.setattr(Trainer, "save", save)
     stacks = []
     monkeypatch.setattr(stacked, "Stack", lambda members: stacks.append([t.steps for t in members]) or Stack(members))
@@ -309,21 +309,32 @@ def test_what_trains_together_and_what_does_not(tmp_path):
     many = [task(objective="beta", beta=float(beta), seed=seed) for beta in range(3) for seed in range(7)]
     hinge, wide = task(objective="rate-hinge"), task(hidden=20)
     others = [task(decoder="ar"), task(objective="sl", lam=1.0), task(objective="sl", lam=2.0)]
-    stacks, left = stacked.together([*many, wide, hinge, *others])
-    assert [len(stack) for stack in stacks] == [11, 11]
-    assert sorted(each.key for stack in stacks for each in stack) == sorted(each.key for each in [*many, hinge])
+    stacks, left = stacked.together([*many, wide, hinge, *others], jobs=1)
+    assert [len(stack.members) for stack in stacks] == [11, 11]
+    assert [len(stack.members) for stack in stacked.together([*many, wide, hinge], jobs=3)[0]] == [8, 7, 7]
+    assert [len(stack.members) for stack in stacked.together(many[:3], jobs=2)[0]] == [3]
+    assert sorted(each.key for stack in stacks for each in stack.members) == sorted(each.key for each in [*many, hinge])
+    assert pickle.loads(pickle.dumps(stacks[0])) == stacks[0]  # as a worker gets it
     assert left == {"nothing like it": [wide], "not an MLP on images": others[:1], "a helper network": others[1:]}
 
 
-def test_a_stack_that_breaks_off_leaves_its_runs_to_the_usual_backend(grid, tmp_path, monkeypatch):
-    def full(self, path, **extra):
-        if "together" in str(path) and broken:
-            raise OSError(28, "No space left on device")
-        save(self, path, **extra)
+def test_a_stack_that_breaks_off_leaves_its_runs_to_the_usual_code(grid, tmp_path, monkeypatch):
+    def breaks(members):
+        raise MemoryError("too many at once")
 
-    save, broken, said = Trainer.save, [True], []
-    monkeypatch.setattr(Trainer, "save", full)
-    monkeypatch.setattr(stacked, "local", lambda tasks, jobs, stop: broken.clear() or local(tasks, jobs, stop))
-    monkeypatch.setattr("klcourse.sweep.progress.Progress.say", lambda self, line: said.append(line))
-    assert not sweep(grid, tmp_path / "together", stack=True, jobs=1, progress=False).missing
-    assert [line for line in said if "a stack broke off" in line and "No space left" in line]
+    monkeypatch.setattr(stacked, "Stack", breaks)
+    with pytest.warns(UserWarning, match=r"a stack broke off \(too many at once\): its runs go on one by one"):
+        assert not sweep(grid, tmp_path / "out", stack=True, jobs=1, progress=False).missing
+
+
+def test_runs_whose_process_dies_are_done_one_by_one(tmp_path, monkeypatch):
+    def die(tasks, jobs, stop):
+        for task in tasks:
+            dead = isinstance(task, stacked.Together)
+            yield Outcome(task.key, "failed", "killed") if dead else Outcome(task.key, "finished")
+
+    monkeypatch.setattr(stacked, "local", die)
+    tasks = [Task(str(seed), Run(**SMALL | {"seed": seed}), Store(), str(tmp_path), "") for seed in range(3)]
+    said = []
+    assert [each.key for each in stacked.stacked(tasks, 1, Stop(), said.append)] == ["0", "1", "2"]
+    assert said[1:] == ["a stack broke off (killed): its runs go on one by one"]

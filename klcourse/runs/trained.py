@@ -179,12 +179,6 @@ def begin(config: Run, out: Path | None, data: Dataset | None, resume: bool) -> 
     return begun
 
 
-def diverged(error: TrainingDiverged, out: Path | None) -> TrainingDiverged:
-    """The same error, with where the last good checkpoint is and what to try."""
-    remedy = "Try a smaller learning rate (--lr), or smaller lam and beta."
-    return TrainingDiverged(f"{error}. {last_good(out and out / CHECKPOINT)} {remedy}")
-
-
 def _train(
     config: Run, out: Path | None, resume: bool, data: Dataset | None, progress: bool, checkpoint_every: int
 ) -> Trained:
@@ -200,7 +194,8 @@ def _train(
         finished = trainer.fit(config.epochs, progress=progress, on_step=None if out is None else on_step)
         begun.save()
     except TrainingDiverged as error:
-        raise diverged(error, out) from None
+        remedy = "Try a smaller learning rate (--lr), or smaller lam and beta."
+        raise TrainingDiverged(f"{error}. {last_good(out and out / CHECKPOINT)} {remedy}") from None
     result = Trained(config, trainer.model, history_frame(trainer.history), {}, data, trainer, begun.seconds)
     go_on = f"go on with --resume --out {out}" if out else "its .run holds what there is; trainer.fit() goes on"
     if not finished:

@@ -57,8 +57,8 @@ def sweep(
 
     `jobs` processes (default: one a core) of `threads` threads each on this machine; or, with `scheduler`, the
     workers of the dask cluster there, which need the same packages and data but not the same file system (without
-    it a run that is cut off starts afresh). With `stack`, runs that differ only in seed and objective train together
-    in this process, with `jobs` times `threads` threads; see klcourse.sweep.stacked. A run that fails is reported,
+    it a run that is cut off starts afresh). With `stack`, processes on this machine train runs that differ only in
+    seed and objective together; see klcourse.sweep.stacked. A run that fails is reported,
     left out of the table and tried again the next time; Ctrl-C keeps everything. The table in `out` is renewed every
     minute. `adopt_from` are folders with finished runs, copied instead of repeated. Raises GridError, FolderError or
     BackendError before anything runs.

@@ -20,6 +20,7 @@ from torch.func import functional_call, vmap
 from klcourse.gaussians import gaussian_kl, normal
 from klcourse.models import VAE
 from klcourse.models.images import FactorisedDecoder, bernoulli_log_likelihood
+from klcourse.system import deferred_interrupt
 
 from .order import NOISE, ORDER, seeded
 from .trainer import Trainer, TrainingDiverged
@@ -200,27 +201,22 @@ class Stack:
             trainer.close_step(each, *values)
         return {}
 
-    def fit(
-        self,
-        epochs: float,
-        *,
-        stop: Callable[[], object] = lambda: False,
-        on_step: Callable[[Stack], None] | None = None,
-    ) -> bool:
-        """Train until `epochs` are done since the start; False if `stop()` said so before, or nobody is left.
+    def fit(self, epochs: float, *, on_step: Callable[[Stack], None] | None = None) -> bool:
+        """Train until `epochs` are done since the start; False if Ctrl-C came first, or if nobody is left.
 
         `on_step` is called after every step. At the end all are usual trainers again.
         """
         for trainer in self.trainers:
             trainer.epochs = epochs
         until = round(epochs * self.trainers[0].steps_per_epoch) if self.trainers else 0
-        try:
-            while self.trainers and self.steps < until and not stop():
-                self.step()
-                if on_step is not None:
-                    on_step(self)
-        finally:
-            self.release()
+        with deferred_interrupt() as asked:
+            try:
+                while self.trainers and self.steps < until and not asked:
+                    self.step()
+                    if on_step is not None:
+                        on_step(self)
+            finally:
+                self.release()
         return bool(self.trainers) and self.steps >= until
 
 
