@@ -137,41 +137,66 @@ def train(
         return _train(config, Path(out), resume, data, progress, checkpoint_every)
 
 
+@dataclass
+class Begun:
+    """A run that trains: its trainer, and where its checkpoints go."""
+
+    config: Run
+    data: Dataset
+    trainer: Trainer
+    out: Path | None = None
+    before: float = 0.0  # seconds that it had taken when it was cut off
+    share: float = 1.0  # of the time that passes is charged to it
+    started: float = field(default_factory=time.perf_counter)
+
+    def charge(self, share: float) -> None:
+        """From now on it takes so large a part of the time."""
+        self.before, self.share, self.started = self.seconds, share, time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """What it has taken so far."""
+        return self.before + self.share * (time.perf_counter() - self.started)
+
+    def save(self) -> None:
+        """Write what the same run goes on from, and the history so far."""
+        if self.out is not None:
+            more = {"seconds": self.seconds, "fingerprint": self.data.fingerprint, "config": self.config.as_dict()}
+            self.trainer.save(self.out / CHECKPOINT, **more)
+            write_history(self.out, self.trainer.history)
+
+
+def begin(config: Run, out: Path | None, data: Dataset | None, resume: bool) -> Begun:
+    """A run at its first step, or where it was cut off, in a folder that is held. Raises RunError as `train` does."""
+    if out is not None:
+        prepare_folder(out, config, resume)
+    data = config.load_data() if data is None else data
+    begun = Begun(config, data, build_trainer(config, data), out)
+    if out is not None:
+        if resume and os.path.lexists(checkpoint := out / CHECKPOINT):
+            begun.before = go_on_from(checkpoint, out, config, begun.trainer, data)
+        write_run_json(out, config, begun.trainer, data, begun.seconds, finished=False)
+    return begun
+
+
 def _train(
     config: Run, out: Path | None, resume: bool, data: Dataset | None, progress: bool, checkpoint_every: int
 ) -> Trained:
     """`train`, in a folder that is held."""
-    checkpoint = None if out is None else out / CHECKPOINT
-    if out is not None:
-        prepare_folder(out, config, resume)
-    data = config.load_data() if data is None else data
-    trainer = build_trainer(config, data)
-    started, before = time.perf_counter(), 0.0
-
-    def seconds() -> float:
-        return before + time.perf_counter() - started
-
-    def save() -> None:
-        if out is not None:
-            more = {"seconds": seconds(), "fingerprint": data.fingerprint, "config": config.as_dict()}
-            trainer.save(out / CHECKPOINT, **more)
-            write_history(out, trainer.history)
+    begun = begin(config, out, data, resume)
+    data, trainer = begun.data, begun.trainer
 
     def on_step(trainer: Trainer) -> None:
         if trainer.steps % checkpoint_every == 0:
-            save()
+            begun.save()
 
-    if out is not None and checkpoint is not None:
-        if resume and os.path.lexists(checkpoint):
-            before = go_on_from(checkpoint, out, config, trainer, data)
-        write_run_json(out, config, trainer, data, seconds(), finished=False)
     try:
         finished = trainer.fit(config.epochs, progress=progress, on_step=None if out is None else on_step)
-        save()
+        begun.save()
     except TrainingDiverged as error:
         remedy = "Try a smaller learning rate (--lr), or smaller lam and beta."
-        raise TrainingDiverged(f"{error}. {last_good(checkpoint)} {remedy}") from None
-    result = Trained(config, trainer.model, history_frame(trainer.history), {}, data, trainer, seconds())
+        raise TrainingDiverged(f"{error}. {last_good(out and out / CHECKPOINT)} {remedy}") from None
+    result = Trained(config, trainer.model, history_frame(trainer.history), {}, data, trainer, begun.seconds)
     go_on = f"go on with --resume --out {out}" if out else "its .run holds what there is; trainer.fit() goes on"
     if not finished:
         raise Interrupted(
@@ -185,7 +210,7 @@ def _train(
         result.measure(progress)
     except KeyboardInterrupt:
         raise Interrupted(f"stopped while the trained model was measured: {go_on}", result) from None
-    result.seconds = seconds()
+    result.seconds = begun.seconds
     if out is not None:
         write_json(out / "metrics.json", result.metrics)
         write_scores(out, result.scores)

@@ -2,6 +2,7 @@
 
     klcourse sweep GRID.toml --out DIR                       # the command; `grid` says what a grid file holds
     sweep("GRID.toml", "DIR", jobs=2)                        # the same from Python
+    sweep("GRID.toml", "DIR", stack=True)                    # small models many at once; `stacked` says which
     load_model("DIR/runs/KEY")                               # with [store] models = true
 
 DIR gets NAME.csv (a row a run), NAME.json (where the numbers come from, what they cost), NAME_history.csv and

@@ -19,7 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", required=True, type=folder, help="folder for the runs and the table; the same again goes on"
     )
     parser.add_argument("--table", type=folder, help="copy the finished table there too, such as notebooks/results")
-    parser.add_argument("--backend", choices=["loky", "dask"], default="loky", help="local processes, or a dask cluster")
+    parser.add_argument(
+        "--backend", choices=["loky", "stacked", "dask"], default="loky",
+        help="local processes; or many MLPs on images at once, the rest as before; or a dask cluster",
+    )  # fmt: skip
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of the dask cluster, such as tcp://127.0.0.1:8786")
     parser.add_argument("--jobs", type=positive, help="local processes at a time (default: one a core)")
     parser.add_argument("--threads", type=positive, default=1, help="threads a run (default: 1; other last digits)")
@@ -54,7 +57,7 @@ def main(arguments: argparse.Namespace) -> int:
             return 0
         result = sweep(
             a.grid, a.out, table=a.table, jobs=a.jobs, threads=a.threads, scheduler=a.scheduler,
-            adopt_from=a.adopt, progress=not a.quiet,
+            stack=a.backend == "stacked", adopt_from=a.adopt, progress=not a.quiet,
         )  # fmt: skip
     except SweepError as error:
         print(f"klcourse sweep: {error}", file=sys.stderr)

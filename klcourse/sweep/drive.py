@@ -20,6 +20,7 @@ from .grid import Grid, GridError, GridRun, read_grid
 from .keep import copy_models, keep_models
 from .local import local
 from .progress import Progress, in_words, seconds_left
+from .stacked import stacked
 from .stop import Stop, stop_on_interrupt
 from .worker import Outcome, Task
 
@@ -48,6 +49,7 @@ def sweep(
     jobs: int | None = None,
     threads: int = 1,
     scheduler: str | None = None,
+    stack: bool = False,
     adopt_from: Sequence[str | Path] = (),
     progress: bool = True,
 ) -> Result:
@@ -55,16 +57,18 @@ def sweep(
 
     `jobs` processes (default: one a core) of `threads` threads each on this machine; or, with `scheduler`, the
     workers of the dask cluster there, which need the same packages and data but not the same file system (without
-    it a run that is cut off starts afresh). A run that fails is reported, left out of the table and tried again
-    the next time; Ctrl-C keeps everything. The table in `out` is renewed every minute. `adopt_from` are folders
-    with finished runs, copied instead of repeated. Raises GridError, FolderError or BackendError before anything runs.
+    it a run that is cut off starts afresh). With `stack`, processes on this machine train runs that differ only in
+    seed and objective together; see klcourse.sweep.stacked. A run that fails is reported,
+    left out of the table and tried again the next time; Ctrl-C keeps everything. The table in `out` is renewed every
+    minute. `adopt_from` are folders with finished runs, copied instead of repeated. Raises GridError, FolderError or
+    BackendError before anything runs.
     """
     grid, out = read_grid(path), Path(out)
     table = out if table is None else Path(table)
     keys, steps = prepare(grid)
-    with ExitStack() as stack:
-        token = stack.enter_context(held(out))
-        client = stack.enter_context(connect(scheduler)) if scheduler else None
+    with ExitStack() as exits:
+        token = exits.enter_context(held(out))
+        client = exits.enter_context(connect(scheduler)) if scheduler else None
         try:
             table.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -87,7 +91,10 @@ def sweep(
         jobs = sum(client.ncores().values()) if client else jobs or default_jobs(threads)
         with Progress(grid.name, todo, steps, runs, jobs, progress) as bar, stop_on_interrupt(bar.say) as stop:
             bar.bar.update(len(todo) - len(tasks))
-            outcomes = cluster(tasks, client, stop) if client else local(tasks, jobs, stop)
+            if client:
+                outcomes = cluster(tasks, client, stop)
+            else:
+                outcomes = stacked(tasks, jobs, stop, bar.say) if stack else local(tasks, jobs, stop)
             gathered = time.monotonic()
             for outcome in outcomes:
                 take_in(outcome, result, keys, runs, bar, stop)

@@ -47,23 +47,31 @@ class Task:
     token: str
     threads: int = 1
 
+    def run(self) -> Outcome:
+        """Do it, here and now."""
+        return Outcome(self.key, "finished", files=do(self))
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: `status` finished, failed or interrupted; `files` only if the worker could not write them itself."""
+    """How a run ended: `status` finished, failed or interrupted; `files` only if the worker could not write them itself.
+
+    `members` has the outcomes of runs that were done together, as one task.
+    """
 
     key: str
     status: str
     error: str = ""
     trace: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
+    members: tuple[Outcome, ...] = ()
 
 
 def attempt(task: Task) -> Outcome:
     """Do a run; whatever ends it is a value, so that one bad run does not end the others."""
     try:
         with interruptible():
-            return Outcome(task.key, "finished", files=do(task))
+            return task.run()
     except KeyboardInterrupt:  # train() has written a checkpoint
         return Outcome(task.key, "interrupted")
     except Exception as error:

@@ -9,12 +9,13 @@
 All randomness of step t (order of the data, noise of z, dropout) is a function of the seed and t alone. So there is no
 generator state to save, and a run that is cut off and resumed is the same, bit for bit, as one that was not.
 
-`trainer` has the loop, `order` the mini-batches and random streams, `stopping` when to slow down and stop, `checkpoint`
-what a file keeps.
+`trainer` has the loop, `stacked` one for many small models at once, `order` the mini-batches and random streams, `stopping`
+when to slow down and stop, `checkpoint` what a file keeps.
 """
 
 from .checkpoint import CheckpointError
 from .order import ENCODER, HELPER_ORDER, NOISE, ORDER, Batches, seeded
+from .stacked import Stack
 from .stopping import Plateau
 from .trainer import MEASURED, STEP_MEANS, Trainer, TrainingDiverged
 
@@ -28,6 +29,7 @@ __all__ = [
     "Batches",
     "CheckpointError",
     "Plateau",
+    "Stack",
     "Trainer",
     "TrainingDiverged",
     "seeded",

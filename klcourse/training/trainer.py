@@ -178,9 +178,16 @@ class Trainer:
         """What the objective is told about a mini-batch; `epoch` is now, unless told otherwise."""
         mu, logvar = self.model.encode(x, y)
         z = reparameterise(mu, logvar, generator)
+        rec = -self.model.log_px(x, z, y, generator)
+        return self.told(x, rec, gaussian_kl(mu, logvar), mu, logvar, z, epoch)
+
+    def told(
+        self, x: Tensor, rec: Tensor, kl: Tensor, mu: Tensor, logvar: Tensor, z: Tensor, epoch: float | None = None
+    ) -> Terms:
+        """What was computed on a mini-batch, with what the objective is told beside it."""
         return Terms(
-            rec=-self.model.log_px(x, z, y, generator),
-            kl=gaussian_kl(mu, logvar),
+            rec=rec,
+            kl=kl,
             mu=mu,
             logvar=logvar,
             z=z,
@@ -227,9 +234,13 @@ class Trainer:
             self.helper_gradients(generator)
         self.clip_gradient(self.parameters)
         self.optimizer.step()
+        return self.close_step(terms, value, rate, distortion)
+
+    def close_step(self, terms: Terms, loss: float, rate: float, distortion: float) -> dict[str, float]:
+        """The end of a step, once the weights have moved: count it, let the objective move its knobs, write history."""
         self.steps += 1
         done = {
-            "loss": value,
+            "loss": loss,
             "rate": rate,
             "distortion": distortion,
             "penalty_on": self._penalty_on(terms),
@@ -241,11 +252,14 @@ class Trainer:
         return done
 
     def clip_gradient(self, weights: list[nn.Parameter]) -> None:
-        """Keep the norm of the gradient within `clip`, and remember the largest one before that.
+        """Keep the norm of the gradient within `clip`."""
+        self.note_norm(torch.nn.utils.clip_grad_norm_(weights, self.clip or math.inf))
+
+    def note_norm(self, norm: Tensor) -> None:
+        """Remember the largest norm of the gradient, before clipping.
 
         TrainingDiverged if it is not finite: a step along it would spoil the weights, with the loss as good as ever.
         """
-        norm = torch.nn.utils.clip_grad_norm_(weights, self.clip or math.inf)
         if not math.isfinite(norm):
             raise TrainingDiverged(
                 f"the gradient is {norm.item()} at step {self.steps} with objective {self.objective}, "
