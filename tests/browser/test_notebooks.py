@@ -13,7 +13,7 @@ from nbformat import v4
 
 import klcourse.live
 import klcourse.widgets
-from klcourse.publish.rules import WIDGET_VIEW
+from klcourse.publish.rules import KERNELSPEC, WIDGET_VIEW
 from tests.browser.axe import audit
 from tests.browser.lab import EVERYTHING, NOTEBOOKS
 
@@ -39,7 +39,8 @@ ALONE = sorted(name for name in set.union(*SHOWN.values()) if needs_nothing(name
 def page_of_widgets():
     """A notebook that shows each of ALONE once."""
     cells = [v4.new_code_cell(f"from klcourse.widgets import {', '.join(ALONE)}")]
-    return v4.new_notebook(cells=[*cells, *(v4.new_code_cell(f"{name}()") for name in ALONE)])
+    cells += [v4.new_code_cell(f"{name}()") for name in ALONE]
+    return v4.new_notebook(cells=cells, metadata={"kernelspec": KERNELSPEC})  # or JupyterLab asks for a kernel
 
 
 def showing_every_widget() -> list[str]:
