@@ -28,7 +28,7 @@ TRAIN = 'extra == "train"'  # the marker of what only training needs
 ROOT = Path(__file__).parents[1]
 
 # Module names that are not the distribution's name.
-MODULES = {"scikit-learn": "sklearn", "ipython": "IPython", "pytest-xdist": "xdist"}
+MODULES = {"pillow": "PIL", "scikit-learn": "sklearn", "ipython": "IPython", "pytest-xdist": "xdist"}
 
 
 @dataclass(frozen=True)
