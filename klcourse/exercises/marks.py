@@ -11,8 +11,10 @@ import argparse
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +28,7 @@ from .quiz import LETTERS, Quiz
 SECONDS = 60.0  # for one answer that is judged again
 
 AGAIN = """
-import json, os, sys, tempfile
-os.environ["KLCOURSE_DIARY"] = os.path.join(tempfile.mkdtemp(), "diary.json")
-os.environ["MPLBACKEND"] = "agg"
+import json, sys
 from klcourse.exercises import diary, exercise
 id, source = json.load(sys.stdin)
 names = {"__name__": "answer", "exercise": exercise}
@@ -51,11 +51,15 @@ def is_right(id: str, source: str, seconds: float = SECONDS) -> bool:
     >>> is_right("1.2", 'answer = 784\\nexercise("1.2").check(answer)')
     True
     """
-    command = [sys.executable, "-c", AGAIN]
-    try:
-        done = subprocess.run(command, input=json.dumps([id, source]), text=True, capture_output=True, timeout=seconds)
-    except subprocess.TimeoutExpired:
-        return False
+    with tempfile.TemporaryDirectory() as folder:  # whose diary is nobody's
+        settings = os.environ | {"KLCOURSE_DIARY": str(Path(folder) / "diary.json"), "MPLBACKEND": "agg"}
+        command = [sys.executable, "-c", AGAIN]
+        try:
+            done = subprocess.run(
+                command, input=json.dumps([id, source]), text=True, capture_output=True, timeout=seconds, env=settings
+            )
+        except subprocess.TimeoutExpired:
+            return False
     return done.returncode == 0
 
 
