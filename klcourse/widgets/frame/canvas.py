@@ -20,9 +20,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from klcourse.plots.contrast import make_words_readable
+from klcourse.plots.page import CSS_DPI
 
 STYLE = Path(__file__).parents[2] / "klcourse.mplstyle"
-CSS_DPI = 96
 # The style file is for pages one reads at arm's length; a widget is read from the back of a classroom.
 LARGE = {
     "font.size": 13,
